@@ -35,14 +35,14 @@ impl<E> BadInputs<E> {
     }
 
     /// The positions of the good inputs, ascending.
-    pub fn good_places(&self) -> Vec<usize> {
+    pub(crate) fn good_places(&self) -> Vec<usize> {
         let numbered = self.errors.iter().enumerate();
         let good = numbered.filter(|(_, error)| error.is_none());
         good.map(|(place, _)| place).collect()
     }
 
     /// The errors of the bad inputs, in order.
-    pub fn into_errors(self) -> Vec<E> {
+    pub(crate) fn into_errors(self) -> Vec<E> {
         self.errors.into_iter().flatten().collect()
     }
 

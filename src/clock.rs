@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 const LAST: Duration = Duration::from_secs(253_402_300_799);
 
 /// The present time, RFC 3339 in UTC to the second.
-pub fn timestamp() -> String {
+pub(crate) fn timestamp() -> String {
     rfc3339(now())
 }
 
 /// A time, RFC 3339 in UTC to the second. A clock before 1970 or after the year 9999 is written as the
 /// nearest time that can be: a machine without a battery must be able to use a set.
-pub fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     let since = since.unwrap_or_default().min(LAST);
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()

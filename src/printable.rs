@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 /// Whether a terminal would interpret this character instead of showing it, or it could mislead a reader:
 /// control characters (C0, DEL, C1), line and paragraph separators, the characters that force a
-/// writing direction (Unicode UAX 9), and invisible ones ([`is_unseen`]).
+/// writing direction (Unicode UAX 9), and invisible ones (`is_unseen`).
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || is_unseen(character)
@@ -23,7 +23,7 @@ pub fn is_obeyed(character: char) -> bool {
 /// spaces and joiners, byte order marks, soft hyphens, direction marks, tags, fillers.
 ///
 /// The joiners U+200C and U+200D are none: emoji and several scripts are written with them.
-pub fn is_unseen(character: char) -> bool {
+pub(crate) fn is_unseen(character: char) -> bool {
     matches!(
         character,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
@@ -34,7 +34,7 @@ pub fn is_unseen(character: char) -> bool {
 }
 
 /// Such a character as it is shown: `\n`, `\t`, `\r`, `\x1b`, `\u{202e}`.
-pub fn escape(character: char) -> String {
+pub(crate) fn escape(character: char) -> String {
     match character {
         '\n' => "\\n".to_owned(),
         '\t' => "\\t".to_owned(),
@@ -44,7 +44,7 @@ pub fn escape(character: char) -> String {
     }
 }
 
-/// One line: every character that [`is_obeyed`], the line end too, as [`escape`] shows it.
+/// One line: every character that [`is_obeyed`], the line end too, as `escape` shows it.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_obeyed)
 }
@@ -83,9 +83,9 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
 }
 
 /// No column is padded to more characters than this; a longer cell overflows its column.
-pub const WIDEST: usize = 80;
+pub(crate) const WIDEST: usize = 80;
 
-/// `text` with blanks behind it up to `width` characters, or [`WIDEST`] if that is less.
+/// `text` with blanks behind it up to `width` characters, or `WIDEST` if that is less.
 ///
 /// The width of a column comes from data. The formatter's own `{:width$}` panics above 65,535, and one
 /// long cell would pad every row of a table to its length.

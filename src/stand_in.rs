@@ -8,9 +8,9 @@ const AGAIN_OR_LIST: &str = "download the file again from its source; a text tha
 JSON list, [\"...\"]";
 
 /// How many bytes of a file's beginning are examined.
-pub const LOOKED_AT: usize = 4096;
+pub(crate) const LOOKED_AT: usize = 4096;
 
-/// The message for a file that begins with `head`, if it is a [placeholder](stand_in) for another.
+/// The message for a file that begins with `head`, if it is a placeholder for another.
 pub fn said_of(head: &[u8]) -> Option<String> {
     stand_in(head).map(|(seems, advice)| format!("this seems to be {seems}; {advice}"))
 }
@@ -19,7 +19,7 @@ pub fn said_of(head: &[u8]) -> Option<String> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn said_of_file(path: &Path) -> io::Result<Option<String>> {
+pub(crate) fn said_of_file(path: &Path) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     let file = fs_err::File::open(path)?;
     file.take(LOOKED_AT as u64).read_to_end(&mut head)?;
@@ -28,7 +28,7 @@ pub fn said_of_file(path: &Path) -> io::Result<Option<String>> {
 
 /// As [`stand_in`], for a file whose texts are also read as JSON lists: a text that equals a server's
 /// error message may be intended there.
-pub fn stand_in_of_texts(head: &[u8]) -> Option<(&'static str, &'static str)> {
+pub(crate) fn stand_in_of_texts(head: &[u8]) -> Option<(&'static str, &'static str)> {
     stand_in(head).map(|(seems, advice)| match advice {
         AGAIN => (seems, AGAIN_OR_LIST),
         _ => (seems, advice),
@@ -37,7 +37,7 @@ pub fn stand_in_of_texts(head: &[u8]) -> Option<(&'static str, &'static str)> {
 
 /// What kind of placeholder a file's beginning shows (completes "this seems to be"), and what to
 /// do; `None` for anything else. A phrase such as `404: Not Found` counts only as the whole text.
-pub fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
+pub(crate) fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let text = String::from_utf8_lossy(&head[..head.len().min(LOOKED_AT)]);
     let text = text.trim();

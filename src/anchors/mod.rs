@@ -17,13 +17,13 @@
 //! | [`change`] | changes of an anchor set: each is a new generation, or nothing |
 //! | [`care`] | integrity checks, repair, and purging the traces of a pair |
 //! | [`live`] | a long-running process switches to a new generation while it answers queries |
-//! | [`error`] | errors |
+//! | `error` | errors |
 //!
 //! Arrows run `live, care -> change -> search -> stored`.
 
 pub mod care;
 pub mod change;
-pub mod error;
+pub(crate) mod error;
 pub mod live;
 pub mod search;
 pub mod stored;

@@ -176,20 +176,20 @@ impl LabelHead {
     ///
     /// # Panics
     /// When `class` is not the index of a label.
-    pub fn prompts(&self, class: usize) -> &[Representation] {
+    pub(crate) fn prompts(&self, class: usize) -> &[Representation] {
         &self.prompts[class]
     }
 
     /// The unit vectors of those prompts, `[prompts, dim]`.
     ///
     /// # Panics
-    /// As [`prompts`](Self::prompts).
+    /// As `prompts`.
     pub fn vectors(&self, class: usize) -> &[f32] {
         &self.vectors[class]
     }
 
     /// How prompts become the score of their label.
-    pub fn aggregate(&self) -> PromptAggregation {
+    pub(crate) fn aggregate(&self) -> PromptAggregation {
         self.aggregate
     }
 
@@ -206,7 +206,7 @@ impl LabelHead {
     }
 
     /// The labels of an answer, best first, ties in the order of the labels; at most `top`.
-    pub fn ranked(&self, answer: &ClassifiedImage, top: usize) -> Vec<RankedLabel> {
+    pub(crate) fn ranked(&self, answer: &ClassifiedImage, top: usize) -> Vec<RankedLabel> {
         let mut order: Vec<usize> = (0..self.labels.len()).collect();
         let similarity = |&class: &usize| answer.similarities[class];
         order.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));

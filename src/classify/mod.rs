@@ -158,7 +158,7 @@ impl<'a> Classifier<'a> {
         Ok(pairs.map(|(v, input)| self.head.answer(v, input)).collect())
     }
 
-    /// As [`LabelHead::ranked`].
+    /// The labels of an answer, best first, ties in the order of the labels; at most `top`.
     pub fn ranked(&self, answer: &ClassifiedImage, top: usize) -> Vec<RankedLabel> {
         self.head.ranked(answer, top)
     }
@@ -168,7 +168,7 @@ impl<'a> Classifier<'a> {
     ///
     /// # Errors
     /// When `class` is not the index of a label, and as [`Searcher::explain`].
-    pub fn explain(
+    pub(crate) fn explain(
         &self,
         answer: &ClassifiedImage,
         class: usize,

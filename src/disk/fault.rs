@@ -78,7 +78,7 @@ mod imp {
     }
 
     /// Counts the steps of container writers as well.
-    pub fn arm() {
+    pub(crate) fn arm() {
         if asked().is_some() {
             intercept(|operation, path| match operation {
                 FileOperation::Write { file, bytes } => before_write(file, path, bytes),
@@ -89,7 +89,7 @@ mod imp {
     }
 
     /// A step other than a write of bytes.
-    pub fn before(kind: StepKind, path: &Path) -> io::Result<()> {
+    pub(crate) fn before(kind: StepKind, path: &Path) -> io::Result<()> {
         let Some((mode, at)) = asked() else {
             return Ok(());
         };
@@ -115,7 +115,7 @@ mod imp {
     }
 
     /// A write of bytes, which may be torn.
-    pub fn before_write(file: &mut dyn Write, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn before_write(file: &mut dyn Write, path: &Path, bytes: &[u8]) -> io::Result<()> {
         match asked() {
             Some((FaultMode::Torn, at)) => {
                 if count() == at {
@@ -138,15 +138,19 @@ mod imp {
     use super::StepKind;
 
     #[inline(always)]
-    pub fn arm() {}
+    pub(crate) fn arm() {}
 
     #[inline(always)]
-    pub fn before(_kind: StepKind, _path: &Path) -> io::Result<()> {
+    pub(crate) fn before(_kind: StepKind, _path: &Path) -> io::Result<()> {
         Ok(())
     }
 
     #[inline(always)]
-    pub fn before_write(_file: &mut dyn Write, _path: &Path, _bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn before_write(
+        _file: &mut dyn Write,
+        _path: &Path,
+        _bytes: &[u8],
+    ) -> io::Result<()> {
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ pub use files::{
 pub use replace::{
     FileReplacement, check_output, publish_folder, rename_new, replace_file, write_atomically,
 };
-pub use temporary::{is_unfinished, name_to_come, sweep_hidden};
+pub(crate) use temporary::{is_unfinished, name_to_come, sweep_hidden};
 pub use words::{in_words, is_exhausted};
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn is_random(text: &str) -> bool {
 /// Whether a hidden name is of the form that `begin` makes, whose files are locked while they are written.
 /// A random end of letters of one kind, or of digits, is made once in ten thousand times, and is more likely
 /// a word or a date.
-pub fn is_unfinished(hidden: &str) -> bool {
+pub(crate) fn is_unfinished(hidden: &str) -> bool {
     let name = hidden.strip_prefix(HIDDEN);
     let parts = name.and_then(|name| name.rsplit_once(MARK));
     parts.is_some_and(|(name, random)| {
@@ -118,7 +118,7 @@ pub fn is_unfinished(hidden: &str) -> bool {
 
 /// The name that a file with this hidden name was to have; `None` where no writer makes such a name.
 /// Those of containers and of older programs are known too.
-pub fn name_to_come(hidden: &str) -> Option<&str> {
+pub(crate) fn name_to_come(hidden: &str) -> Option<&str> {
     let name = hidden.strip_prefix(HIDDEN)?;
     if let Some((name, random)) = name.rsplit_once(MARK) {
         let is_ours = !random.is_empty() && random.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -139,7 +139,7 @@ pub fn name_to_come(hidden: &str) -> Option<&str> {
 ///
 /// # Errors
 /// On an I/O error.
-pub fn sweep_hidden(folder: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<()> {
+pub(crate) fn sweep_hidden(folder: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<()> {
     for name in names(folder)? {
         if name_to_come(&name).is_some_and(&is_own) {
             remove_hidden(&folder.join(name))?;

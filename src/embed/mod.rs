@@ -138,7 +138,7 @@ impl Embedder {
     }
 
     /// How many embeddings were cache hits so far.
-    pub fn cache_hits(&self) -> u64 {
+    pub(crate) fn cache_hits(&self) -> u64 {
         let caches = self.image.caches.iter().chain(self.text.caches.iter());
         caches.flatten().map(EmbeddingCache::hits).sum()
     }

@@ -69,7 +69,7 @@ impl<E: Encoder> Ensemble<E> {
     /// # Errors
     /// [`ModelError::Ensemble`] when there is none, their modalities differ, one is listed twice
     /// or a weight is not above 0.
-    pub fn new(members: Vec<(E, f64)>) -> Result<Self, ModelError> {
+    pub(crate) fn new(members: Vec<(E, f64)>) -> Result<Self, ModelError> {
         let weights = weights(&members.iter().map(|m| m.1).collect::<Vec<_>>());
         let given: Vec<MemberIdentity> = members
             .iter()
@@ -114,7 +114,7 @@ impl<E: Encoder> Ensemble<E> {
 
     /// The same encoders (shared) with the weights of `identity`; `None` when it belongs to
     /// others.
-    pub fn weighed_as(&self, identity: &EncoderIdentity) -> Option<Self> {
+    pub(crate) fn weighed_as(&self, identity: &EncoderIdentity) -> Option<Self> {
         self.identity.factors_to(identity)?;
         Some(Self {
             blocks: blocks(identity),
@@ -134,12 +134,12 @@ impl<E: Encoder> Ensemble<E> {
     }
 
     /// The length of a joined vector.
-    pub fn dim(&self) -> usize {
+    pub(crate) fn dim(&self) -> usize {
         self.identity.dim
     }
 
     /// Writes a member's vector `[its dim]` to its place in a joined one `[dim]`.
-    pub fn place(&self, member: usize, vector: &[f32], joined: &mut [f32]) {
+    pub(crate) fn place(&self, member: usize, vector: &[f32], joined: &mut [f32]) {
         let MemberBlock { begin, dim, scale } = self.blocks[member];
         for (place, x) in joined[begin..begin + dim].iter_mut().zip(vector) {
             *place = scale * x;
@@ -147,7 +147,7 @@ impl<E: Encoder> Ensemble<E> {
     }
 
     /// The range of each member's vector in a joined one, in order.
-    pub fn places(&self) -> impl Iterator<Item = Range<usize>> {
+    pub(crate) fn places(&self) -> impl Iterator<Item = Range<usize>> {
         self.blocks.iter().map(|b| b.begin..b.begin + b.dim)
     }
 
@@ -155,7 +155,7 @@ impl<E: Encoder> Ensemble<E> {
     ///
     /// # Errors
     /// When a model cannot be run.
-    pub fn canary(&self) -> Result<Vec<f32>, EncodeError> {
+    pub(crate) fn canary(&self) -> Result<Vec<f32>, EncodeError> {
         let mut joined = vec![0.0; self.dim()];
         for (at, member) in self.members.iter().enumerate() {
             self.place(at, &member.canary()?, &mut joined);
@@ -202,7 +202,7 @@ fn settings(identity: &EncoderIdentity) -> Value {
 ///
 /// # Errors
 /// [`ModelError::Ensemble`] for an empty name or a weight that is not a number.
-pub fn parse(text: &str) -> Result<Vec<(String, f64)>, ModelError> {
+pub(crate) fn parse(text: &str) -> Result<Vec<(String, f64)>, ModelError> {
     let refuse = |what: String| Err(ModelError::Ensemble { what });
     let mut named = Vec::new();
     for one in text.split('+').map(str::trim) {

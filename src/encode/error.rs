@@ -143,7 +143,7 @@ pub enum InputError {
 
 impl InputError {
     /// What the caller can do so that the input is accepted, if anything.
-    pub fn remedy(&self) -> Option<InputRemedy> {
+    pub(crate) fn remedy(&self) -> Option<InputRemedy> {
         matches!(self, Self::OverBudget { .. }).then_some(InputRemedy::DecodeMemory)
     }
 }

@@ -19,12 +19,12 @@ use sha2::{Digest, Sha256};
 use super::error::ModelError;
 use super::onnx;
 use super::options::EncoderOverrides;
-pub use super::settings_file::SettingsFile;
+pub(crate) use super::settings_file::SettingsFile;
 use crate::disk;
 use crate::modality::Modality;
 
 /// The file in an installed folder that records its state at installation.
-pub const RECORD: &str = "asif-model.json";
+pub(crate) const RECORD: &str = "asif-model.json";
 
 /// A folder that holds one encoder. Opening it reads nothing but the folder's listing.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl ModelFolder {
     /// Opens the folder `dir`.
     ///
     /// The modality of a folder with both halves of a two-tower model is that of the inputs of its ONNX
-    /// file; see [`open_file`](Self::open_file).
+    /// file; see `open_file`.
     ///
     /// # Errors
     /// [`ModelError::Missing`] when `dir` is not a folder, or belongs to neither modality.
@@ -70,7 +70,10 @@ impl ModelFolder {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_file(dir: impl AsRef<Path>, onnx_file: Option<&Path>) -> Result<Self, ModelError> {
+    pub(crate) fn open_file(
+        dir: impl AsRef<Path>,
+        onnx_file: Option<&Path>,
+    ) -> Result<Self, ModelError> {
         let dir = std::path::absolute(dir.as_ref())?;
         if dir.exists() && !dir.is_dir() {
             return Err(ModelError::NotAFolder { path: dir });
@@ -113,12 +116,12 @@ impl ModelFolder {
     }
 
     /// The modality that the folder's files imply.
-    pub fn modality(&self) -> Modality {
+    pub(crate) fn modality(&self) -> Modality {
         self.modality
     }
 
     /// The folder's own name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -140,7 +143,7 @@ impl ModelFolder {
     ///
     /// # Errors
     /// [`ModelError::Missing`] when it is not there.
-    pub fn onnx_path(&self, chosen: Option<&Path>) -> Result<PathBuf, ModelError> {
+    pub(crate) fn onnx_path(&self, chosen: Option<&Path>) -> Result<PathBuf, ModelError> {
         if let Some(file) = chosen {
             let path = self.dir.join(file);
             let inside = file
@@ -191,7 +194,7 @@ impl ModelFolder {
     ///
     /// # Errors
     /// When it cannot be read or is no JSON.
-    pub fn json(&self, name: &str) -> Result<Option<SettingsFile>, ModelError> {
+    pub(crate) fn json(&self, name: &str) -> Result<Option<SettingsFile>, ModelError> {
         let path = self.dir.join(name);
         if !disk::has_file(&path)? {
             return Ok(None);
@@ -260,7 +263,7 @@ impl ModelFolder {
     ///
     /// # Errors
     /// When the record is there but cannot be read.
-    pub fn overrides(&self) -> Result<EncoderOverrides, ModelError> {
+    pub(crate) fn overrides(&self) -> Result<EncoderOverrides, ModelError> {
         #[derive(Default, serde::Deserialize)]
         struct KeptOverrides {
             #[serde(default)]

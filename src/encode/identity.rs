@@ -45,7 +45,7 @@ pub struct MemberIdentity {
 
 impl MemberIdentity {
     /// Creates the identity of a member from that of a single encoder.
-    pub fn of(encoder: &EncoderIdentity, weight: f64) -> Self {
+    pub(crate) fn of(encoder: &EncoderIdentity, weight: f64) -> Self {
         Self {
             name: encoder.name.clone(),
             fingerprint: encoder.fingerprint.clone(),
@@ -55,7 +55,7 @@ impl MemberIdentity {
     }
 
     /// The factor of its unit vectors in the joined vector: the square root of the weight.
-    pub fn scale(&self) -> f32 {
+    pub(crate) fn scale(&self) -> f32 {
         self.weight.sqrt() as f32
     }
 }
@@ -156,7 +156,7 @@ impl EncoderIdentity {
     /// The factors `[dim]` that turn these encoders' vectors into those of `other`,
     /// where only the weights differ. Empty where nothing differs, and `None` where
     /// `other` has other encoders.
-    pub fn factors_to(&self, other: &Self) -> Option<Vec<f32>> {
+    pub(crate) fn factors_to(&self, other: &Self) -> Option<Vec<f32>> {
         if self.fingerprint == other.fingerprint {
             return Some(Vec::new());
         }

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::error::{EncodeError, InputError};
 
 /// A unit vector `[dim]`, or why this input has none.
-pub type EncodedInput = Result<Vec<f32>, InputError>;
+pub(crate) type EncodedInput = Result<Vec<f32>, InputError>;
 
 /// Runs a batch, and its inputs one by one where it fails: at most twice each.
 ///
@@ -78,7 +78,9 @@ pub(super) fn whole(
 ///
 /// # Errors
 /// What `prepare` fails with, or [`InputError::Panicked`].
-pub fn prepared<T>(prepare: impl FnOnce() -> Result<T, InputError>) -> Result<T, InputError> {
+pub(crate) fn prepared<T>(
+    prepare: impl FnOnce() -> Result<T, InputError>,
+) -> Result<T, InputError> {
     catch_unwind(AssertUnwindSafe(prepare)).unwrap_or_else(|panic| {
         Err(InputError::Panicked {
             reason: said(&*panic),

@@ -7,46 +7,46 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`folder`] | the files of a model folder: paths, JSON files (`settings_file`), hashes |
+//! | `folder` | the files of a model folder: paths, JSON files (`settings_file`), hashes |
 //! | `stamp` | whether a file has changed since it was read |
 //! | `onnx` | an ONNX file's inputs and the files that hold its weights |
 //! | [`options`] | how an encoder is run, and overrides of the folder |
-//! | [`ensemble`] | several encoders of a modality, used as one |
-//! | [`identity`] | everything that affects a vector, and its fingerprint |
+//! | `ensemble` | several encoders of a modality, used as one |
+//! | `identity` | everything that affects a vector, and its fingerprint |
 //! | [`runtime`] | ONNX Runtime: the library, the sessions; nothing else names `ort` |
-//! | [`output`] | which output to read, pooling, unit norm |
-//! | [`isolate`] | retries a failed batch input by input |
+//! | `output` | which output to read, pooling, unit norm |
+//! | `isolate` | retries a failed batch input by input |
 //! | [`image`] | decoding with limits, Pillow's resampler, preprocessing, [`ImageEncoder`] |
-//! | [`text`] | the tokenizer's settings, [`TextEncoder`] |
+//! | `text` | the tokenizer's settings, [`TextEncoder`] |
 //! | [`registry`] | the encoders installed under the data folder |
 //! | [`doctor`] | diagnostics: what is installed, and whether it works |
-//! | [`error`] | errors of one input ([`InputError`]) or of all ([`ModelError`], [`EncodeError`]) |
+//! | `error` | errors of one input ([`InputError`]) or of all ([`ModelError`], [`EncodeError`]) |
 //!
 //! An encoder is shared by reference between threads: `prepare` and `tokenize` are pure, `encode`
 //! takes a free session from a pool.
 
 pub mod doctor;
-pub mod ensemble;
-pub mod error;
-pub mod folder;
-pub mod identity;
+pub(crate) mod ensemble;
+pub(crate) mod error;
+pub(crate) mod folder;
+pub(crate) mod identity;
 pub mod image;
-pub mod isolate;
+pub(crate) mod isolate;
 mod onnx;
 pub mod options;
-pub mod output;
+pub(crate) mod output;
 pub mod registry;
 pub mod runtime;
 mod settings_file;
 mod stamp;
-pub mod text;
+pub(crate) mod text;
 
 pub use ensemble::{Encoder, Ensemble};
 pub use error::{EncodeError, EncoderChoice, InputError, ModelError};
 pub use folder::ModelFolder;
 pub use identity::{EncoderEntry, EncoderIdentity, MemberIdentity};
 pub use image::{ImageEncoder, PreparedImage};
-pub use isolate::EncodedInput;
+pub(crate) use isolate::EncodedInput;
 pub use options::{EncoderOptions, Pooling};
 pub use text::{TextEncoder, TokenizedText};
 

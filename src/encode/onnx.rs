@@ -52,7 +52,7 @@ impl OnnxSummary {
     ///
     /// # Errors
     /// [`ModelError::Io`] when it cannot be read, [`ModelError::Graph`] when it is no ONNX file.
-    pub fn read(path: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, ModelError> {
         refuse_stand_in(path)?;
         let file = fs_err::File::open(path)?;
         let length = file.metadata()?.len();
@@ -71,7 +71,7 @@ impl OnnxSummary {
 
     /// The vocabulary size of the model: the rows of the smallest table that `input_ids` are
     /// looked up in.
-    pub fn token_rows(&self) -> Option<u64> {
+    pub(crate) fn token_rows(&self) -> Option<u64> {
         let tables = self.tables.iter();
         tables.filter_map(|name| self.rows.get(name).copied()).min()
     }

@@ -22,7 +22,7 @@ pub enum Pooling {
 
 impl Pooling {
     /// The name in flags, JSON and messages.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mean => "mean",
             Self::Cls => "cls",
@@ -68,7 +68,7 @@ pub struct EncoderOverrides {
 
 impl EncoderOverrides {
     /// Whether nothing is overridden.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -145,7 +145,7 @@ impl EncoderOptions {
     }
 
     /// These options, with unset ones filled in from the recorded overrides.
-    pub fn or(&self, kept: &EncoderOverrides) -> Self {
+    pub(crate) fn or(&self, kept: &EncoderOverrides) -> Self {
         Self {
             prompt: self.prompt.clone().or_else(|| kept.prompt.clone()),
             output: self.output.clone().or_else(|| kept.output.clone()),
@@ -157,7 +157,7 @@ impl EncoderOptions {
     }
 
     /// The part of these options that overrides a folder's own files.
-    pub fn overrides(&self) -> EncoderOverrides {
+    pub(crate) fn overrides(&self) -> EncoderOverrides {
         EncoderOverrides {
             prompt: self.prompt.clone(),
             output: self.output.clone(),

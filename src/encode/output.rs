@@ -26,7 +26,7 @@ impl OutputReader {
     /// `image_embeds`, `pooler_output`, the only output of rank 2, `last_hidden_state`.
     /// `options.output` overrides the name. `options.pooling` asks for pooling, so a sequence or a
     /// map is preferred with it.
-    pub fn choose(
+    pub(crate) fn choose(
         modality: Modality,
         outputs: &[EncoderPort],
         options: &EncoderOptions,
@@ -188,7 +188,7 @@ impl OutputReader {
 
     /// The pooling that [`vectors`](Self::vectors) applies to an output of this rank, for the
     /// identity.
-    pub fn pooling_of(&self, modality: Modality, rank: usize) -> &'static str {
+    pub(crate) fn pooling_of(&self, modality: Modality, rank: usize) -> &'static str {
         match (rank, self.pooling, modality) {
             (2, ..) => "none",
             (_, Some(pooling), _) => pooling.name(),

@@ -20,7 +20,7 @@ pub use install::add;
 
 /// The content of [`RECORD`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InstallRecord {
+pub(crate) struct InstallRecord {
     /// SHA-256 of the model, as [`ModelFolder::model_sha256`] counts it.
     pub model_sha256: String,
     /// SHA-256 of the tokenizer.
@@ -97,7 +97,7 @@ pub fn installed(home: &DataFolder) -> Result<Vec<InstalledEncoder>, ModelError>
 ///
 /// # Errors
 /// When it is there but cannot be read.
-pub fn record(dir: &Path) -> Result<Option<InstallRecord>, ModelError> {
+pub(crate) fn record(dir: &Path) -> Result<Option<InstallRecord>, ModelError> {
     let path = dir.join(RECORD);
     if !disk::has_file(&path)? {
         return Ok(None);
@@ -114,7 +114,7 @@ pub fn record(dir: &Path) -> Result<Option<InstallRecord>, ModelError> {
 ///
 /// # Errors
 /// As opening an encoder.
-pub fn examine(folder: &ModelFolder) -> Result<InstallRecord, ModelError> {
+pub(crate) fn examine(folder: &ModelFolder) -> Result<InstallRecord, ModelError> {
     let options = EncoderOptions::latency();
     examine_with(folder, &options, |_| Ok(()), |_| Ok(())).map(|(record, ())| record)
 }
@@ -203,7 +203,7 @@ pub fn resolve(
     })
 }
 
-/// Opens the encoders that `named` lists: one, or several as [`ensemble::parse`] reads them. A
+/// Opens the encoders that `named` lists: one, or several as `ensemble::parse` reads them. A
 /// model folder whose path contains `+` or `:` is taken literally.
 ///
 /// # Errors

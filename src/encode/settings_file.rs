@@ -8,7 +8,7 @@ use super::error::ModelError;
 
 /// A JSON file of the folder, with its path for messages.
 #[derive(Debug, Clone)]
-pub struct SettingsFile {
+pub(crate) struct SettingsFile {
     /// The file.
     pub path: PathBuf,
     /// Its content.
@@ -17,7 +17,7 @@ pub struct SettingsFile {
 
 impl SettingsFile {
     /// The value of `key` at the top level; `None` when it is absent or null.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.value.get(key).filter(|v| !v.is_null())
     }
 
@@ -25,7 +25,7 @@ impl SettingsFile {
     ///
     /// # Errors
     /// [`ModelError::Setting`] when it is neither true nor false.
-    pub fn switch(&self, key: &str) -> Result<Option<bool>, ModelError> {
+    pub(crate) fn switch(&self, key: &str) -> Result<Option<bool>, ModelError> {
         self.typed(key, "true or false", Value::as_bool)
     }
 
@@ -33,7 +33,7 @@ impl SettingsFile {
     ///
     /// # Errors
     /// [`ModelError::Setting`] when it is not a number.
-    pub fn number(&self, key: &str) -> Result<Option<f64>, ModelError> {
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, ModelError> {
         self.typed(key, "a number", Value::as_f64)
     }
 
@@ -41,7 +41,7 @@ impl SettingsFile {
     ///
     /// # Errors
     /// [`ModelError::Setting`] when it is something else.
-    pub fn count(&self, key: &str, most: u64) -> Result<Option<usize>, ModelError> {
+    pub(crate) fn count(&self, key: &str, most: u64) -> Result<Option<usize>, ModelError> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -62,7 +62,7 @@ impl SettingsFile {
     ///
     /// # Errors
     /// [`ModelError::Setting`] when it is not text.
-    pub fn text(&self, key: &str) -> Result<Option<&str>, ModelError> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&str>, ModelError> {
         self.typed(key, "a text", Value::as_str)
     }
 
@@ -81,7 +81,7 @@ impl SettingsFile {
     }
 
     /// The error for an unsupported value of `key`.
-    pub fn bad(&self, key: &str, found: &str, expected: &str, advice: &str) -> ModelError {
+    pub(crate) fn bad(&self, key: &str, found: &str, expected: &str, advice: &str) -> ModelError {
         ModelError::Setting {
             path: self.path.clone(),
             key: key.to_owned(),

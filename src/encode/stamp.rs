@@ -14,7 +14,7 @@ pub(crate) struct ModelFileStamp {
 }
 
 impl ModelFileStamp {
-    pub fn of(path: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn of(path: &Path) -> Result<Self, ModelError> {
         let meta = fs_err::metadata(path)?;
         let facts = [
             meta.dev().cast_signed(),
@@ -30,16 +30,16 @@ impl ModelFileStamp {
         })
     }
 
-    pub fn of_all(paths: &[PathBuf]) -> Result<Vec<Self>, ModelError> {
+    pub(crate) fn of_all(paths: &[PathBuf]) -> Result<Vec<Self>, ModelError> {
         paths.iter().map(|path| Self::of(path)).collect()
     }
 
     /// Whether the file was changed, replaced or removed.
-    pub fn changed(&self) -> bool {
+    pub(crate) fn changed(&self) -> bool {
         Self::of(&self.path).ok().as_ref() != Some(self)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -41,7 +41,7 @@ fn dataset(names: &[&str]) -> (Dataset, ClassificationTask) {
     (dataset, task)
 }
 
-pub fn zeroshot_report(names: &[&str]) -> ZeroshotReport {
+pub(crate) fn zeroshot_report(names: &[&str]) -> ZeroshotReport {
     let (dataset, task) = dataset(names);
     // Some images of each class are taken for the next.
     let labels: Vec<_> = (0..40).map(|i| i % names.len()).collect();
@@ -62,7 +62,7 @@ pub fn zeroshot_report(names: &[&str]) -> ZeroshotReport {
     )
 }
 
-pub fn retrieval_report() -> RetrievalReport {
+pub(crate) fn retrieval_report() -> RetrievalReport {
     let (dataset, _) = dataset(&["unused"]);
     let scores = Array2::from_shape_fn((20, 40), |(i, j)| ((i * 7 + j * 3) % 11) as f32);
     let owners: Vec<_> = (0..40).map(|caption| caption / 2).collect();

@@ -65,12 +65,12 @@ fn a_folder_is_read_by_content_and_what_is_left_out_is_counted_by_ending() {
     }
     let dir = folder(&files);
     let mut reader = open(&[dir.path().to_owned()]).unwrap();
-    let mut skipped = SkipTally::default();
+    let mut skipped = std::collections::BTreeMap::new();
     let mut pairs = Vec::new();
     for item in &mut reader {
         match item {
             Ok(pair) => pairs.push(pair),
-            Err(error) => skipped.add(error),
+            Err(error) => *skipped.entry(error.reason.kind()).or_insert(0) += 1,
         }
     }
     assert_eq!(
@@ -78,7 +78,6 @@ fn a_folder_is_read_by_content_and_what_is_left_out_is_counted_by_ending() {
         ["a.jpg", "b.JFIF", "c.jpe", "deep/er/x.jfif", "g"]
     );
     let counts: Vec<String> = skipped
-        .counts()
         .iter()
         .map(|(kind, n)| format!("{kind} {n}"))
         .collect();

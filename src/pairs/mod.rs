@@ -84,7 +84,7 @@ pub use self::pair::{Pair, PairOrigin};
 pub use self::reader::PairReader;
 pub(crate) use self::record::{json_message, type_name};
 pub(crate) use self::row_error::named_ending;
-pub use self::row_error::{RowError, RowRejection, SkipTally};
+pub use self::row_error::{RowError, RowRejection};
 
 /// The folder of development data; without it the test is skipped.
 #[cfg(test)]

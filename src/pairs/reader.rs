@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::beside::NormalizedNames;
 use super::source::{DraftIterator, NamedSource, PairDraft, look_for};
-use super::{Pair, PairOrigin, PairsError, RowError, RowRejection, folder};
+use super::{Pair, PairOrigin, RowError, RowRejection, folder};
 use crate::image_source::ImageSource;
 use crate::printable;
 
@@ -74,22 +74,6 @@ impl PairReader {
     /// Pairs yielded so far.
     pub fn pairs_read(&self) -> u64 {
         self.pairs_read
-    }
-
-    /// Called at the end: an error unless at least one pair was yielded.
-    ///
-    /// # Errors
-    /// [`PairsError::NoPairs`].
-    pub fn require_pairs(&self) -> Result<(), PairsError> {
-        if self.pairs_read > 0 {
-            return Ok(());
-        }
-        let paths = self
-            .sources
-            .iter()
-            .map(|source| source.path.clone())
-            .collect();
-        Err(PairsError::NoPairs { paths })
     }
 
     /// The next draft of the current source; `None` when it has ended.

@@ -1,7 +1,6 @@
 //! Why a row of a source is skipped, and the tally of skipped rows.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
@@ -26,7 +25,7 @@ impl RowError {
     ///
     /// # Errors
     /// [`PairsError::Exhausted`] if the process is the cause, so that reading on would skip good rows.
-    pub fn of_row(self) -> Result<Self, PairsError> {
+    pub(crate) fn of_row(self) -> Result<Self, PairsError> {
         match self.reason {
             RowRejection::Exhausted { source } => Err(PairsError::Exhausted { source }),
             _ => Ok(self),
@@ -34,7 +33,7 @@ impl RowError {
     }
 }
 
-/// Why a row is skipped. [`RowRejection::kind`] is the short form, for counting.
+/// Why a row is skipped. `RowRejection::kind` is the short form, for counting.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowRejection {
@@ -235,7 +234,7 @@ pub enum RowRejection {
         /// What the system says, with the path.
         message: String,
     },
-    /// The process may open no more files, or has no memory; see [`RowError::of_row`].
+    /// The process may open no more files, or has no memory; see `RowError::of_row`.
     #[error("{source}")]
     Exhausted {
         /// What the system says, with the path.
@@ -256,7 +255,7 @@ pub enum RowRejection {
 
 impl RowRejection {
     /// The reason in two or three words, the same for all rows with the same fault.
-    pub fn kind(&self) -> Cow<'static, str> {
+    pub(crate) fn kind(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::NotRead { ending, .. } => {
                 return Cow::Owned(format!("not read, {}", named_ending(ending)));
@@ -304,7 +303,7 @@ impl RowRejection {
     }
 
     /// What the caller can do so that the row is accepted, if anything.
-    pub fn remedy(&self) -> Option<InputRemedy> {
+    pub(crate) fn remedy(&self) -> Option<InputRemedy> {
         match self {
             Self::NotListed { .. } => Some(InputRemedy::OwnSource),
             Self::NotRead { remedy, .. } => *remedy,
@@ -314,47 +313,12 @@ impl RowRejection {
 
     /// Whether the row is not part of the pairs by its name: a file beside them that is neither
     /// an image nor named like one, or that the folder's own list leaves out.
-    pub fn is_bystander(&self) -> bool {
+    pub(crate) fn is_bystander(&self) -> bool {
         match self {
             Self::Hidden | Self::NoImageFile | Self::NotListed { .. } => true,
             Self::NotRead { ending, .. } => !is_unread_image(ending),
             _ => false,
         }
-    }
-}
-
-/// A tally of skipped rows: counts by [`RowRejection::kind`], and the first few in full.
-#[derive(Debug, Default)]
-pub struct SkipTally {
-    counts: BTreeMap<Cow<'static, str>, u64>,
-    examples: Vec<RowError>,
-}
-
-impl SkipTally {
-    /// How many rows are kept in full.
-    pub const EXAMPLES: usize = 20;
-
-    /// Counts a row.
-    pub fn add(&mut self, error: RowError) {
-        *self.counts.entry(error.reason.kind()).or_default() += 1;
-        if self.examples.len() < Self::EXAMPLES {
-            self.examples.push(error);
-        }
-    }
-
-    /// Skipped rows by kind of reason, in alphabetical order.
-    pub fn counts(&self) -> &BTreeMap<Cow<'static, str>, u64> {
-        &self.counts
-    }
-
-    /// The total number of skipped rows.
-    pub fn total(&self) -> u64 {
-        self.counts.values().sum()
-    }
-
-    /// The first [`SkipTally::EXAMPLES`] rows, in the order of reading.
-    pub fn examples(&self) -> &[RowError] {
-        &self.examples
     }
 }
 

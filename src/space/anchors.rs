@@ -7,7 +7,7 @@ use super::linear::{FitError, Moments};
 use crate::modality::{Modality, PerModality};
 
 /// The anchors nearest to an input in a frame, best first: anchor number and similarity.
-pub type NearestAnchors = Vec<(u32, f32)>;
+pub(crate) type NearestAnchors = Vec<(u32, f32)>;
 
 /// A search for the anchors nearest to some inputs in one frame.
 #[derive(Debug, Clone, Copy)]

@@ -22,14 +22,14 @@ pub enum PartCode {
 
 impl PartCode {
     /// The coordinates of vectors, `[n, dim]`, in the coordinates of a map.
-    pub fn coordinates(map: &LinearMap, vectors: &[f32]) -> Vec<Self> {
+    pub(crate) fn coordinates(map: &LinearMap, vectors: &[f32]) -> Vec<Self> {
         let all = map.apply(vectors);
         let of_each = all.chunks_exact(map.coordinates().max(1));
         of_each.map(|u| Self::Coordinates(u.to_vec())).collect()
     }
 
     /// The score of two codes of the same part: their dot product.
-    pub fn dot(&self, other: &Self) -> f32 {
+    pub(crate) fn dot(&self, other: &Self) -> f32 {
         match (self, other) {
             (Self::Row(x), Self::Row(y)) => x.dot(y),
             (Self::Coordinates(x), Self::Coordinates(y)) => super::vector::dot(x, y) as f32,
@@ -38,7 +38,7 @@ impl PartCode {
     }
 
     /// The relative row, if it is one.
-    pub fn row(&self) -> Option<&RelativeRow> {
+    pub(crate) fn row(&self) -> Option<&RelativeRow> {
         match self {
             Self::Row(row) => Some(row),
             Self::Coordinates(_) => None,
@@ -61,7 +61,7 @@ impl PartCode {
 
 /// The codes of many inputs, all of one part and one side.
 #[derive(Debug, Clone)]
-pub enum CodeBank {
+pub(crate) enum CodeBank {
     /// Relative rows.
     Rows(InvertedLists),
     /// Coordinates, `[members, coordinates]`.
@@ -70,7 +70,7 @@ pub enum CodeBank {
 
 impl CodeBank {
     /// Indexes codes of one part, all of the same kind, over `anchors` anchors.
-    pub fn new<'a>(anchors: usize, codes: impl IntoIterator<Item = &'a PartCode>) -> Self {
+    pub(crate) fn new<'a>(anchors: usize, codes: impl IntoIterator<Item = &'a PartCode>) -> Self {
         let codes: Vec<&PartCode> = codes.into_iter().collect();
         match codes.first() {
             Some(PartCode::Coordinates(first)) => {
@@ -89,20 +89,15 @@ impl CodeBank {
     }
 
     /// The number of members.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Rows(lists) => lists.members,
             Self::Coordinates(rows) => rows.len(),
         }
     }
 
-    /// Whether there are no members.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The score of `code`, which is of the same part, with each member, `[members]`.
-    pub fn scores(&self, code: &PartCode) -> Vec<f32> {
+    pub(crate) fn scores(&self, code: &PartCode) -> Vec<f32> {
         match self {
             // Without members it is not known of which kind they would be.
             Self::Rows(lists) if lists.members == 0 => Vec::new(),
@@ -113,7 +108,7 @@ impl CodeBank {
 
     /// The same as [`scores`](Self::scores) for several codes, `[codes, members]`. Coordinates are
     /// multiplied together, which is faster and gives the same bits.
-    pub fn all_scores(&self, codes: &[&PartCode]) -> Vec<f32> {
+    pub(crate) fn all_scores(&self, codes: &[&PartCode]) -> Vec<f32> {
         let Self::Coordinates(rows) = self else {
             return codes.iter().flat_map(|code| self.scores(code)).collect();
         };
@@ -124,7 +119,7 @@ impl CodeBank {
 
 /// Inverted lists of relative rows: for each anchor, the members with an entry for it.
 #[derive(Debug, Clone)]
-pub struct InvertedLists {
+pub(crate) struct InvertedLists {
     /// `lists[starts[i]..starts[i + 1]]` are the members with an entry for anchor `i`, with its weight.
     starts: Vec<u32>,
     lists: Vec<(u32, f32)>,
@@ -133,7 +128,7 @@ pub struct InvertedLists {
 
 impl InvertedLists {
     /// Inverts rows over `anchors` anchors.
-    pub fn new(anchors: usize, rows: &[&RelativeRow]) -> Self {
+    pub(crate) fn new(anchors: usize, rows: &[&RelativeRow]) -> Self {
         let mut starts = vec![0u32; anchors + 1];
         for row in rows {
             for (anchor, _) in row.entries() {
@@ -160,7 +155,7 @@ impl InvertedLists {
     }
 
     /// The dot product of `row` with each member, `[members]`.
-    pub fn scores(&self, row: &RelativeRow) -> Vec<f32> {
+    pub(crate) fn scores(&self, row: &RelativeRow) -> Vec<f32> {
         /// How many lists ahead are prefetched: they are short and scattered in memory.
         const AHEAD: usize = 8;
         let list = |&(anchor, _): &(u32, f32)| {

@@ -31,7 +31,7 @@ pub struct ScoreNormalization {
 
 impl ScoreNormalization {
     /// The factor and the summand that correct the score of two inputs with these levels.
-    pub fn between(self, other: Self) -> (f64, f64) {
+    pub(crate) fn between(self, other: Self) -> (f64, f64) {
         let [(m, i), (n, j)] = [self, other].map(|l| (f64::from(l.origin), f64::from(l.slope)));
         (0.5 * (i + j), -0.5 * (m * i + n * j))
     }
@@ -39,7 +39,7 @@ impl ScoreNormalization {
 
 /// Computes the levels of inputs in one part of a space.
 #[derive(Debug, Clone, Copy)]
-pub struct ScoreNormalizer {
+pub(crate) struct ScoreNormalizer {
     hubness: HubnessCorrection,
     top: usize,
     /// The unit of the part's scores; for s-norm the mean deviation, which times [`FLOOR`] is the lower
@@ -52,7 +52,7 @@ impl ScoreNormalizer {
     ///
     /// `unit` is the part's [`spread`] where the recipe [has units](super::Recipe::has_units),
     /// else 1.
-    pub fn new(calibration: &ScoreCalibration, size: usize, unit: f64) -> Self {
+    pub(crate) fn new(calibration: &ScoreCalibration, size: usize, unit: f64) -> Self {
         Self {
             hubness: calibration.hubness,
             top: calibration.top_of(size),
@@ -61,7 +61,7 @@ impl ScoreNormalizer {
     }
 
     /// The level of an input from its scores with the cohort's other side, in any order.
-    pub fn level(&self, scores: Vec<f32>) -> ScoreNormalization {
+    pub(crate) fn level(&self, scores: Vec<f32>) -> ScoreNormalization {
         let best = CohortStatistics::of(scores, self.top);
         let unit = inverse(self.unit);
         let (origin, slope) = match self.hubness {
@@ -80,7 +80,7 @@ impl ScoreNormalizer {
 
 /// The unit of a part's scores: the mean over the cohort of the deviation of each member's best scores with
 /// the cohort's other side. `scores` holds the scores of one member each; as many count as for s-norm.
-pub fn spread(scores: Vec<Vec<f32>>) -> f64 {
+pub(crate) fn spread(scores: Vec<Vec<f32>>) -> f64 {
     let members = scores.len().max(1) as f64;
     let deviation = |scores: Vec<f32>| {
         let top = ScoreCalibration::default().top_of(scores.len());

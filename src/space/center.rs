@@ -27,7 +27,7 @@ impl MeanCentering {
     /// An anchor that equals the mean up to rounding has no direction, so its weight is 0. The square is a
     /// difference of numbers near 1, each with an error of about `2^-23` (`|a_i|^2`, `m` and `dots`), so
     /// anything below `2^-20` is rounding.
-    pub fn new(mean: Vec<f32>, dots: &[f32]) -> Self {
+    pub(crate) fn new(mean: Vec<f32>, dots: &[f32]) -> Self {
         let mean_squared = dot(&mean, &mean);
         let weights = dots
             .iter()
@@ -49,7 +49,7 @@ impl MeanCentering {
 
     /// The query `x'` for a unit vector `x`, and its bias `-<x', m>`; both 0 for an input that equals the
     /// mean up to rounding.
-    pub fn query(&self, x: &[f32]) -> (Vec<f32>, f32) {
+    pub(crate) fn query(&self, x: &[f32]) -> (Vec<f32>, f32) {
         let mut q: Vec<f32> = x.iter().zip(&self.mean).map(|(&a, &m)| a - m).collect();
         normalize_rest(&mut q, dot(x, x).sqrt() + self.mean_norm);
         let bias = -dot(&q, &self.mean);
@@ -57,13 +57,8 @@ impl MeanCentering {
     }
 
     /// `1/|a_i - m|`, `[n]`.
-    pub fn weights(&self) -> &[f32] {
+    pub(crate) fn weights(&self) -> &[f32] {
         &self.weights
-    }
-
-    /// The anchors' mean, `[dim]`.
-    pub fn mean(&self) -> &[f32] {
-        &self.mean
     }
 }
 

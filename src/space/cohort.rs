@@ -10,7 +10,7 @@ use crate::modality::{Modality, PerModality};
 /// The anchors that scores are calibrated on: the codes of their images and texts in each part, and how an
 /// input's scores with them become its levels.
 #[derive(Debug)]
-pub struct CalibrationCohort {
+pub(crate) struct CalibrationCohort {
     /// The codes of the images and of the texts, one bank a part.
     sides: PerModality<Vec<CodeBank>>,
     levellers: Vec<ScoreNormalizer>,
@@ -22,7 +22,7 @@ impl CalibrationCohort {
     ///
     /// Cost: where the recipe [has units](Recipe::has_units), all members of one side are compared
     /// with all of the other, in each part.
-    pub fn new(
+    pub(crate) fn new(
         anchors: usize,
         codes: &PerModality<Vec<Vec<PartCode>>>,
         recipe: &Recipe,
@@ -54,7 +54,11 @@ impl CalibrationCohort {
 
     /// The levels of some inputs, `[inputs][parts]`, from their codes, `[inputs][parts]`. Several inputs
     /// at once are faster than one by one.
-    pub fn levels(&self, side: Modality, inputs: &[&[PartCode]]) -> Vec<Vec<ScoreNormalization>> {
+    pub(crate) fn levels(
+        &self,
+        side: Modality,
+        inputs: &[&[PartCode]],
+    ) -> Vec<Vec<ScoreNormalization>> {
         let mut levels = vec![Vec::with_capacity(self.levellers.len()); inputs.len()];
         let others = self.sides[side.other()].iter().zip(&self.levellers);
         for (part, (bank, leveller)) in others.enumerate() {

@@ -43,7 +43,7 @@ pub struct PartAmount {
 
 impl AnchorContribution {
     /// Contributions by anchor, largest first, with their shares; those of zero are left out.
-    pub fn sorted(amounts: HashMap<u32, f64>) -> Vec<Self> {
+    pub(crate) fn sorted(amounts: HashMap<u32, f64>) -> Vec<Self> {
         let total: f64 = amounts.values().map(|a| a.abs()).sum();
         let mut all: Vec<Self> = amounts
             .into_iter()
@@ -67,7 +67,7 @@ impl ScoreExplanation {
     }
 
     /// The mean of the explanations of several prompts of one class.
-    pub fn mean(explanations: &[Self]) -> Self {
+    pub(crate) fn mean(explanations: &[Self]) -> Self {
         let n = explanations.len().max(1) as f64;
         let mut amounts: HashMap<u32, f64> = HashMap::new();
         let mut mean = Self::default();

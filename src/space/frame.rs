@@ -31,14 +31,14 @@ pub enum CoordinateFrame {
 
 impl CoordinateFrame {
     /// The coordinates of a linear map; `norms` are [`LinearMap::norms`] of every stored vector.
-    pub fn mapped(map: LinearMap, norms: &[f32]) -> Self {
+    pub(crate) fn mapped(map: LinearMap, norms: &[f32]) -> Self {
         let weight = |&n: &f32| if n > 1e-6 { 1.0 / n } else { 0.0 };
         let weights = norms.iter().map(weight).collect();
         Self::Mapped { map, weights }
     }
 
     /// The query of each unit vector, and its bias; `vectors` is `[n, dim]`.
-    pub fn queries(&self, vectors: &[f32], dim: usize) -> Vec<(Vec<f32>, f32)> {
+    pub(crate) fn queries(&self, vectors: &[f32], dim: usize) -> Vec<(Vec<f32>, f32)> {
         let each = vectors.chunks_exact(dim.max(1));
         match self {
             Self::Own => each.map(|x| (x.to_vec(), 0.0)).collect(),
@@ -52,7 +52,7 @@ impl CoordinateFrame {
     }
 
     /// The weight of every stored vector, `[n]`; `None` means 1 for each.
-    pub fn weights(&self) -> Option<&[f32]> {
+    pub(crate) fn weights(&self) -> Option<&[f32]> {
         match self {
             Self::Own => None,
             Self::Centered(centering) => Some(centering.weights()),

@@ -57,11 +57,6 @@ impl ClassHead {
         }
     }
 
-    /// The number of classes.
-    pub fn classes(&self) -> usize {
-        self.classes
-    }
-
     /// The score of each prompt for an image, `[prompts]`, class after class.
     fn prompt_scores(&self, image: &Representation) -> Vec<f64> {
         debug_assert_eq!(
@@ -104,7 +99,7 @@ impl ClassHead {
 }
 
 /// `softmax(scale * scores)`, `[classes]`, summing to 1; empty for no classes.
-pub fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
+pub(crate) fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
     let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights: Vec<f64> = scores
         .iter()

@@ -29,7 +29,7 @@ const PARTS: usize = 16;
 
 /// The rows of the prompts of all classes, by anchor.
 #[derive(Debug, Clone)]
-pub struct PromptRows {
+pub(crate) struct PromptRows {
     /// For each anchor, the prompts whose rows contain it, with its weight.
     lists: Vec<Vec<(u32, f32)>>,
     /// The class of each prompt.
@@ -51,11 +51,11 @@ pub struct MarginEffect {
 }
 
 /// An image's relative row and its right class.
-pub type LabelledRow = (RelativeRow, usize);
+pub(crate) type LabelledRow = (RelativeRow, usize);
 
 impl PromptRows {
     /// Builds the lists from one or more rows a class, over `anchors` anchors.
-    pub fn new(anchors: usize, classes: &[Vec<RelativeRow>]) -> Self {
+    pub(crate) fn new(anchors: usize, classes: &[Vec<RelativeRow>]) -> Self {
         let mut lists = vec![Vec::new(); anchors];
         let mut class_of = Vec::new();
         for (class, rows) in classes.iter().enumerate() {
@@ -72,7 +72,7 @@ impl PromptRows {
 
     /// The margin of each image, `[images]`: the score of its right class minus the best score of the
     /// others; see [`is_right`].
-    pub fn margins(&self, images: &[LabelledRow]) -> Vec<f64> {
+    pub(crate) fn margins(&self, images: &[LabelledRow]) -> Vec<f64> {
         images
             .par_iter()
             .map(|(row, right)| self.margin(&self.scores(row), *right))
@@ -104,7 +104,7 @@ impl PromptRows {
 }
 
 /// Whether an answer with this margin is right; a tie is not.
-pub fn is_right(margin: f64) -> bool {
+pub(crate) fn is_right(margin: f64) -> bool {
     margin > TIE
 }
 
@@ -129,7 +129,7 @@ fn stretch(gone: f64) -> f64 {
 
 impl MarginEffect {
     /// Compares the margins of the same images with and without some anchors.
-    pub fn between(with: &[f64], without: &[f64]) -> Self {
+    pub(crate) fn between(with: &[f64], without: &[f64]) -> Self {
         let mut effect = Self::default();
         for (&with, &without) in with.iter().zip(without) {
             effect.note(with, without);
@@ -150,7 +150,7 @@ impl MarginEffect {
 
 /// The row of an input without the anchors for which `gone` is true: the largest `k` of its remaining
 /// similarities. `nearest` are all anchors, best first.
-pub fn refilled(
+pub(crate) fn refilled(
     nearest: &NearestAnchors,
     gone: impl Fn(u32) -> bool,
     params: &RelativeParams,
@@ -162,7 +162,7 @@ pub fn refilled(
 /// The effect of each anchor, `[anchors]`.
 ///
 /// Takes O(images x prompts x k) steps, whatever the number of anchors.
-pub fn of_anchors(prompts: &PromptRows, images: &[LabelledRow]) -> Vec<MarginEffect> {
+pub(crate) fn of_anchors(prompts: &PromptRows, images: &[LabelledRow]) -> Vec<MarginEffect> {
     summed(prompts.lists.len(), images, |effects, (row, right)| {
         one_image(prompts, row, *right, effects);
     })

@@ -52,7 +52,7 @@ impl<'a> MatrixAnchors<'a> {
     ///
     /// # Panics
     /// When there is no such anchor.
-    pub fn row(&self, anchor: u32, side: Modality) -> &[f32] {
+    pub(crate) fn row(&self, anchor: u32, side: Modality) -> &[f32] {
         let row = self.anchors[anchor as usize] as usize;
         let vector = self.pairs[side].index_axis(Axis(0), row).to_slice();
         vector.expect("rows of a row-major matrix are contiguous")

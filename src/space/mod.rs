@@ -11,52 +11,52 @@
 //! |---|---|
 //! | [`recipe`] | the parts that a space is made of, and their calibration |
 //! | [`comparison`] | the kinds of parts, one file each |
-//! | [`anchors`], [`matrices`] | what a space is fitted to: a trait, and its implementation in memory |
-//! | [`fitted`] | a recipe fitted to anchors: vectors become codes, scores, explanations |
+//! | `anchors`, [`matrices`] | what a space is fitted to: a trait, and its implementation in memory |
+//! | `fitted` | a recipe fitted to anchors: vectors become codes, scores, explanations |
 //! | [`params`] | the settings of relative rows, and the paper's |
 //! | [`linear`] | maps in closed form: canonical coordinates, ridge, Procrustes, whitening |
-//! | [`frame`], [`center`] | comparing mapped or centred anchors without storing them |
-//! | [`relative`] | similarities to anchors become a relative row: top-k, power, norm |
-//! | [`representation`] | an input's codes, and their score with another's |
-//! | [`calibrate`], [`cohort`] | scores corrected for hubs and brought to one scale |
-//! | [`bank`], [`head`] | many inputs indexed for scoring; classes |
+//! | `frame`, `center` | comparing mapped or centred anchors without storing them |
+//! | `relative` | similarities to anchors become a relative row: top-k, power, norm |
+//! | `representation` | an input's codes, and their score with another's |
+//! | `calibrate`, `cohort` | scores corrected for hubs and brought to one scale |
+//! | `bank`, `head` | many inputs indexed for scoring; classes |
 //! | [`explain`] | a score split into the contributions of anchors |
-//! | [`diagnose`] | measures of an anchor set that need no labels |
-//! | [`curate`] | which pairs are worth keeping |
-//! | [`influence`] | answers without an anchor, in closed form |
+//! | `diagnose` | measures of an anchor set that need no labels |
+//! | `curate` | which pairs are worth keeping |
+//! | `influence` | answers without an anchor, in closed form |
 //! | [`tune`] | finds the recipe that suits an anchor set |
-//! | [`product`] | products of a matrix with vectors |
+//! | `product` | products of a matrix with vectors |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
-pub mod anchors;
-pub mod bank;
-pub mod calibrate;
-pub mod center;
-pub mod cohort;
+pub(crate) mod anchors;
+pub(crate) mod bank;
+pub(crate) mod calibrate;
+pub(crate) mod center;
+pub(crate) mod cohort;
 pub mod comparison;
-pub mod curate;
-pub mod diagnose;
+pub(crate) mod curate;
+pub(crate) mod diagnose;
 pub mod explain;
-pub mod fitted;
-pub mod frame;
-pub mod head;
-pub mod influence;
+pub(crate) mod fitted;
+pub(crate) mod frame;
+pub(crate) mod head;
+pub(crate) mod influence;
 pub mod linear;
 pub mod matrices;
 pub mod params;
-pub mod product;
+pub(crate) mod product;
 pub mod prompts;
 pub mod recipe;
-pub mod relative;
-pub mod representation;
+pub(crate) mod relative;
+pub(crate) mod representation;
 pub mod tune;
 pub mod vector;
 
-pub use bank::{CodeBank, PartCode};
-pub use comparison::Part;
+pub(crate) use bank::{CodeBank, PartCode};
+pub(crate) use comparison::Part;
 pub use fitted::FittedSpace;
-pub use frame::CoordinateFrame;
+pub(crate) use frame::CoordinateFrame;
 pub use head::{ClassHead, PromptAggregation};
 pub use params::{NegativeSimilarity, RelativeParams};
 pub use recipe::{Recipe, RecipeError};

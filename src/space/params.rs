@@ -69,7 +69,7 @@ impl RelativeParams {
     ///
     /// # Errors
     /// A [`RelativeParamsError`] that names the setting and what to choose instead.
-    pub fn check(&self) -> Result<(), RelativeParamsError> {
+    pub(crate) fn check(&self) -> Result<(), RelativeParamsError> {
         if self.k == 0 {
             return Err(RelativeParamsError::ZeroK);
         }

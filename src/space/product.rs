@@ -35,7 +35,7 @@ impl From<&Array2<f32>> for RowMatrix {
 
 impl RowMatrix {
     /// A single row.
-    pub fn of_one(row: &[f32]) -> Self {
+    pub(crate) fn of_one(row: &[f32]) -> Self {
         Self {
             width: row.len(),
             values: row.into(),
@@ -43,18 +43,8 @@ impl RowMatrix {
     }
 
     /// The number of rows.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len().checked_div(self.width).unwrap_or(0)
-    }
-
-    /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The length of a row.
-    pub fn width(&self) -> usize {
-        self.width
     }
 
     /// The rows, each of [`width`](Self::width) numbers.
@@ -64,7 +54,7 @@ impl RowMatrix {
 
     /// The product of each vector with each row, `[n, rows]`; `vectors` is `[n, width]`. Large products run
     /// on the current rayon pool.
-    pub fn times(&self, vectors: &[f32]) -> Vec<f32> {
+    pub(crate) fn times(&self, vectors: &[f32]) -> Vec<f32> {
         let (width, rows) = (self.width.max(1), self.len());
         let n = vectors.len() / width;
         let mut out = vec![0.0; n * rows];

@@ -23,7 +23,10 @@ impl RelativeRow {
     /// `kept` holds at most `params.k` entries with distinct anchors, in any order; the row does
     /// not depend on that order. Similarities are of unit vectors: if none exceeds [`ROUNDING`], the input is
     /// orthogonal to all anchors up to rounding, and the row is empty.
-    pub fn from_kept(kept: impl IntoIterator<Item = (u32, f32)>, params: &RelativeParams) -> Self {
+    pub(crate) fn from_kept(
+        kept: impl IntoIterator<Item = (u32, f32)>,
+        params: &RelativeParams,
+    ) -> Self {
         let mut powered: Vec<(u32, f64)> = kept
             .into_iter()
             .map(|(anchor, s)| (anchor, f64::from(s)))
@@ -53,7 +56,8 @@ impl RelativeRow {
     }
 
     /// The row of a full list of similarities, `[n]`: the plain way, for small inputs and tests.
-    pub fn from_similarities(similarities: &[f32], params: &RelativeParams) -> Self {
+    #[cfg(test)]
+    pub(crate) fn from_similarities(similarities: &[f32], params: &RelativeParams) -> Self {
         Self::from_kept(top_k(similarities, params.k), params)
     }
 
@@ -63,7 +67,7 @@ impl RelativeRow {
     }
 
     /// The score of two rows: the sum over shared anchors of the product of both weights.
-    pub fn dot(&self, other: &Self) -> f32 {
+    pub(crate) fn dot(&self, other: &Self) -> f32 {
         shared(self, other)
             .map(|(_, a, b)| f64::from(a) * f64::from(b))
             .sum::<f64>() as f32
@@ -71,7 +75,7 @@ impl RelativeRow {
 }
 
 /// The anchors that two rows share, ascending, with both weights.
-pub fn shared<'a>(
+pub(crate) fn shared<'a>(
     x: &'a RelativeRow,
     y: &'a RelativeRow,
 ) -> impl Iterator<Item = (u32, f32, f32)> + 'a {
@@ -99,7 +103,8 @@ pub fn shared<'a>(
 /// The `k` largest of `similarities` as `(anchor, s)`, largest first, ties by lowest anchor.
 ///
 /// `k` above the number of anchors keeps them all. `NaN` sorts below every number.
-pub fn top_k(similarities: &[f32], k: usize) -> Vec<(u32, f32)> {
+#[cfg(test)]
+pub(crate) fn top_k(similarities: &[f32], k: usize) -> Vec<(u32, f32)> {
     best_k((0u32..).zip(similarities.iter().copied()).collect(), k)
 }
 

@@ -43,7 +43,7 @@ impl Representation {
 }
 
 /// The factor and summand that turn a part's score into its contribution to the total score.
-pub fn weight(
+pub(crate) fn weight(
     shares: &[f64],
     x: &[ScoreNormalization],
     y: &[ScoreNormalization],

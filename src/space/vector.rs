@@ -12,12 +12,12 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
 /// operands: `2^-20`. Components are `f32`, so each operand has an error of up to `2^-24` of its length from
 /// its own rounding and as much from its normalisation; the rest is headroom for the arithmetic that follows.
 /// A vector shorter than this has no direction.
-pub const ROUNDING: f64 = 1.0 / 1_048_576.0;
+pub(crate) const ROUNDING: f64 = 1.0 / 1_048_576.0;
 
 /// As [`normalize`], for the difference of operands whose lengths add up to `scale`: a vector not longer than
 /// [`ROUNDING`] times `scale`, or not finite, becomes zero, because its direction would be rounding error.
 /// Returns the norm, 0 for such a vector.
-pub fn normalize_rest(v: &mut [f32], scale: f64) -> f64 {
+pub(crate) fn normalize_rest(v: &mut [f32], scale: f64) -> f64 {
     let norm = dot(v, v).sqrt();
     if norm.is_finite() && norm > ROUNDING * scale {
         normalize(v)
@@ -44,7 +44,7 @@ pub fn normalize(v: &mut [f32]) -> f64 {
 /// `rows` is `[n, dim]` row-major, `n >= 1`. This is how the captions of one pair, and the prompts
 /// of one class (CLIP), become one vector: each normalised, averaged, normalised again. The result is zero if
 /// the vectors cancel out up to [`ROUNDING`].
-pub fn mean_direction(rows: &[f32], dim: usize) -> Vec<f32> {
+pub(crate) fn mean_direction(rows: &[f32], dim: usize) -> Vec<f32> {
     let mut sum = vec![0f64; dim];
     let mut scale = 0.0;
     for row in rows.chunks_exact(dim) {
@@ -77,7 +77,7 @@ const UNITS: f64 = 18_446_744_073_709_551_616.0;
 
 impl VectorSum {
     /// The sum of no vectors.
-    pub fn new(dim: usize) -> Self {
+    pub(crate) fn new(dim: usize) -> Self {
         Self {
             sums: vec![0; dim],
             count: 0,
@@ -85,7 +85,7 @@ impl VectorSum {
     }
 
     /// From the values of [`Self::sums`] and [`Self::count`].
-    pub fn from_parts(sums: Vec<i128>, count: u64) -> Self {
+    pub(crate) fn from_parts(sums: Vec<i128>, count: u64) -> Self {
         Self { sums, count }
     }
 
@@ -98,7 +98,7 @@ impl VectorSum {
     }
 
     /// Adds all vectors of another sum.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (s, o) in self.sums.iter_mut().zip(&other.sums) {
             *s += o;
         }
@@ -106,7 +106,7 @@ impl VectorSum {
     }
 
     /// Subtracts all vectors of another sum. This is exact: the result has the bits of a sum without them.
-    pub fn subtract(&mut self, other: &Self) {
+    pub(crate) fn subtract(&mut self, other: &Self) {
         for (s, o) in self.sums.iter_mut().zip(&other.sums) {
             *s = s.wrapping_sub(*o);
         }
@@ -114,17 +114,18 @@ impl VectorSum {
     }
 
     /// The sums in units of 2^-64, `[dim]`.
-    pub fn sums(&self) -> &[i128] {
+    pub(crate) fn sums(&self) -> &[i128] {
         &self.sums
     }
 
     /// The number of vectors added.
-    pub fn count(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// The mean, `[dim]`; zero when nothing was added.
-    pub fn mean(&self) -> Vec<f32> {
+    pub(crate) fn mean(&self) -> Vec<f32> {
         let n = self.count.max(1) as f64;
         self.sums
             .iter()

@@ -56,7 +56,7 @@ pub struct UnknownLinks {
 /// # Errors
 /// When the log of `set` cannot be read. A problem of another
 /// anchor set is in its entry.
-pub fn holding(set: &Path, ids: &HashSet<String>) -> Result<Vec<OtherSet>, AnchorsError> {
+pub(crate) fn holding(set: &Path, ids: &HashSet<String>) -> Result<Vec<OtherSet>, AnchorsError> {
     let known = known(set)?;
     let looked = known.sets.iter().map(|other| look(other, ids));
     let refused = known.refused.into_iter().map(|(set, problem)| OtherSet {
@@ -72,7 +72,7 @@ pub fn holding(set: &Path, ids: &HashSet<String>) -> Result<Vec<OtherSet>, Ancho
 
 /// The images that live pairs of anchor sets use.
 #[derive(Debug, Default)]
-pub struct UsedImages {
+pub(crate) struct UsedImages {
     /// The paths of the images.
     pub images: HashSet<String>,
     /// An anchor set, or a folder of them, that could not be read completely: its pairs may use any image.
@@ -83,7 +83,7 @@ pub struct UsedImages {
 ///
 /// # Errors
 /// When the log of `set` cannot be read. Another anchor set that cannot be read is returned in `unread`.
-pub fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
+pub(crate) fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
     let known = known(set)?;
     let mut used = UsedImages {
         unread: known.refused.into_keys().chain(known.closed).next(),
@@ -111,7 +111,7 @@ pub(crate) fn images_of(set: &AnchorSet) -> Result<HashSet<String>, AnchorsError
 ///
 /// # Errors
 /// As [`holding`], and when a segment cannot be examined.
-pub fn unknown_links(
+pub(crate) fn unknown_links(
     set: &Path,
     segments: &BTreeSet<String>,
 ) -> Result<Vec<UnknownLinks>, AnchorsError> {

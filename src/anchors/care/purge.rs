@@ -52,9 +52,9 @@ use needles::NeedleSet;
 use steps::{PurgeStep, PurgeSteps};
 use traces::PurgedPictures;
 
-pub use alias::alias;
+pub(crate) use alias::alias;
 pub use audit::{PairTraces, audit, find, unknown_id};
-pub use beside::KeptLeftover;
+pub(crate) use beside::KeptLeftover;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
 pub(in crate::anchors::care) use removed::record_hash;

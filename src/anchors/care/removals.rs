@@ -41,7 +41,7 @@ pub(crate) struct RemovedSince {
 
 impl RemovedSince {
     /// The suffix for the record of a repair, after the generation that it went back to.
-    pub fn detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         let mut said = String::new();
         if !self.ids.is_empty() {
             said = format!(" without {} pairs that were removed later", self.ids.len());

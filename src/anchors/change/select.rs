@@ -68,13 +68,13 @@ impl MetadataFilter {
     }
 
     /// The keys and values, in the order in which they were given.
-    pub fn terms(&self) -> &[(String, String)] {
+    pub(crate) fn terms(&self) -> &[(String, String)] {
         &self.terms
     }
 
     /// Whether a pair has all the values. Numbers and booleans are compared as text; for a list
     /// one matching entry is enough.
-    pub fn matches(&self, record: &PairRecord) -> bool {
+    pub(crate) fn matches(&self, record: &PairRecord) -> bool {
         let meta = record.metadata();
         self.terms.iter().all(|(key, wanted)| {
             let found = match key.as_str() {

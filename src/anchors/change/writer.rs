@@ -74,7 +74,7 @@ pub struct ChangeReceipt {
 
 /// Measures the phases of a change.
 #[derive(Debug)]
-pub struct PhaseTimer {
+pub(crate) struct PhaseTimer {
     begun: Instant,
     last: Instant,
     seconds: BTreeMap<&'static str, f64>,
@@ -82,7 +82,7 @@ pub struct PhaseTimer {
 
 impl PhaseTimer {
     /// Begins now.
-    pub fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let now = Instant::now();
         Self {
             begun: now,
@@ -92,7 +92,7 @@ impl PhaseTimer {
     }
 
     /// Attributes the time since the last mark to `phase`.
-    pub fn mark(&mut self, phase: &'static str) {
+    pub(crate) fn mark(&mut self, phase: &'static str) {
         let now = Instant::now();
         *self.seconds.entry(phase).or_default() += (now - self.last).as_secs_f64();
         self.last = now;
@@ -107,7 +107,7 @@ impl PhaseTimer {
 
 /// The next generation, before it is published.
 #[derive(Debug)]
-pub struct NextGeneration {
+pub(crate) struct NextGeneration {
     /// The content; number, dates and record are filled in.
     pub manifest: Manifest,
     /// Removed pairs, where they differ from those the manifest names already.
@@ -126,7 +126,7 @@ pub struct NextGeneration {
 
 /// Exclusive write access to an anchor set.
 #[derive(Debug)]
-pub struct SetWriter {
+pub(crate) struct SetWriter {
     set: PathBuf,
     options: WriteOptions,
     phases: PhaseTimer,
@@ -140,7 +140,7 @@ impl SetWriter {
     /// [`AnchorsError::Locked`] when another process is writing; [`AnchorsError::UnknownField`] when a newer
     /// program wrote data that a change would lose; when the folder is not an anchor set or the
     /// disk refuses.
-    pub fn begin(set: &Path, options: &WriteOptions) -> Result<Self, AnchorsError> {
+    pub(crate) fn begin(set: &Path, options: &WriteOptions) -> Result<Self, AnchorsError> {
         let phases = PhaseTimer::begin();
         publish::current(set)?;
         let lock = if options.dry_run {
@@ -162,12 +162,12 @@ impl SetWriter {
     }
 
     /// The anchor set's folder.
-    pub fn set(&self) -> &Path {
+    pub(crate) fn set(&self) -> &Path {
         &self.set
     }
 
     /// Whether this is a dry run.
-    pub fn dry_run(&self) -> bool {
+    pub(crate) fn dry_run(&self) -> bool {
         self.options.dry_run
     }
 
@@ -175,12 +175,12 @@ impl SetWriter {
     ///
     /// # Errors
     /// As [`AnchorSet::open`].
-    pub fn live(&self) -> Result<AnchorSet, AnchorsError> {
+    pub(crate) fn live(&self) -> Result<AnchorSet, AnchorsError> {
         AnchorSet::open(&self.set)
     }
 
     /// Attributes the time since the last mark to `phase`.
-    pub fn mark(&mut self, phase: &'static str) {
+    pub(crate) fn mark(&mut self, phase: &'static str) {
         self.phases.mark(phase);
     }
 
@@ -189,7 +189,7 @@ impl SetWriter {
     /// # Errors
     /// On an I/O error or what is to be published does not open. The old generation is then
     /// the live one, or, if only the very last fsync failed, possibly the new one.
-    pub fn publish(self, next: NextGeneration) -> Result<ChangeReceipt, AnchorsError> {
+    pub(crate) fn publish(self, next: NextGeneration) -> Result<ChangeReceipt, AnchorsError> {
         self.publish_then(next, || Ok(()))
     }
 
@@ -221,7 +221,7 @@ impl SetWriter {
     ///
     /// # Errors
     /// When the live generation cannot be read.
-    pub fn unchanged(
+    pub(crate) fn unchanged(
         self,
         command: &'static str,
         detail: &str,
@@ -374,7 +374,7 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
 ///
 /// # Errors
 /// On an I/O error; nothing that a kept generation uses is removed then.
-pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
+pub(crate) fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     let kept = witness::kept(set)?;
     let newest = kept.len().saturating_sub(keep.max(1));
     let live = Manifest::read(set, &publish::current(set)?)?;

@@ -8,12 +8,12 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`handle`] | [`LiveSet`]: the generation that queries use, and how it is replaced |
-//! | [`snapshot`] | [`Snapshot`]: one generation and its fitted space, owned |
+//! | `handle` | [`LiveSet`]: the generation that queries use, and how it is replaced |
+//! | `snapshot` | [`Snapshot`]: one generation and its fitted space, owned |
 //! | `admission` | the checks that a generation must pass before it is used for queries |
 //! | `stamp` | whether files have changed since they were verified |
 //! | `warm` | warming: reads the pages that searches need |
-//! | [`watcher`] | [`Watcher`]: detects that `CURRENT` was replaced |
+//! | `watcher` | [`Watcher`]: detects that `CURRENT` was replaced |
 //! | [`error`] | why a process keeps its current generation |
 //!
 //! Quirks and limits:
@@ -37,12 +37,12 @@
 
 mod admission;
 pub mod error;
-pub mod handle;
-pub mod options;
-pub mod snapshot;
+pub(crate) mod handle;
+pub(crate) mod options;
+pub(crate) mod snapshot;
 mod stamp;
 mod warm;
-pub mod watcher;
+pub(crate) mod watcher;
 
 pub use admission::AdmissionSeconds;
 pub use error::LiveError;

@@ -5,7 +5,7 @@ use crate::anchors::stored::plan::SearchMode;
 use crate::space::Recipe;
 
 /// A caller's check of a generation, such as known answers, or that the process's encoders
-/// built it ([`AnchorSet::check_encoders`]). Its error becomes part of the status;
+/// built it (`AnchorSet::check_encoders`). Its error becomes part of the status;
 /// a panic counts as an error.
 pub type CanaryCheck = Box<dyn Fn(&AnchorSet) -> Result<(), String> + Send + Sync>;
 
@@ -22,7 +22,7 @@ pub struct LiveOptions {
     pub canary: Option<CanaryCheck>,
     /// Whether to accept a generation whose encoders have other weights than the live one's.
     /// The caller must then rescale the vectors of queries to its weights
-    /// ([`EncoderIdentity::factors_to`](crate::encode::EncoderIdentity::factors_to)).
+    /// (`EncoderIdentity::factors_to`).
     pub any_weights: bool,
 }
 

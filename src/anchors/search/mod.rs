@@ -1,4 +1,4 @@
 //! An anchor set as the anchors of a space, and the mapping of vectors into that space.
 
-pub mod searched;
+pub(crate) mod searched;
 pub mod searcher;

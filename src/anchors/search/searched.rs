@@ -20,19 +20,19 @@ const TOGETHER: usize = 32;
 
 /// The live pairs of an anchor set with a search mode. Stored rows include removed pairs.
 #[derive(Debug, Clone, Copy)]
-pub struct SearchedSet<'a> {
+pub(crate) struct SearchedSet<'a> {
     set: &'a AnchorSet,
     mode: SearchMode,
 }
 
 impl<'a> SearchedSet<'a> {
     /// Wraps an anchor set with a search mode.
-    pub fn new(set: &'a AnchorSet, mode: SearchMode) -> Self {
+    pub(crate) fn new(set: &'a AnchorSet, mode: SearchMode) -> Self {
         Self { set, mode }
     }
 
     /// The anchor set.
-    pub fn set(&self) -> &'a AnchorSet {
+    pub(crate) fn set(&self) -> &'a AnchorSet {
         self.set
     }
 

@@ -29,7 +29,7 @@ impl SetSpace {
     }
 
     /// The recipe, as far as it applies to this number of anchors.
-    pub fn recipe(&self) -> &Recipe {
+    pub(crate) fn recipe(&self) -> &Recipe {
         self.space.recipe()
     }
 }
@@ -68,7 +68,7 @@ impl<'a> Searcher<'a> {
     }
 
     /// The fitted space.
-    pub fn space(&self) -> &SetSpace {
+    pub(crate) fn space(&self) -> &SetSpace {
         &self.space
     }
 
@@ -111,7 +111,7 @@ impl<'a> Searcher<'a> {
     ///
     /// # Errors
     /// When a vector has another length or is not finite.
-    pub fn nearest(
+    pub(crate) fn nearest(
         &self,
         modality: Modality,
         k: usize,

@@ -11,7 +11,7 @@ use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
 /// How many ids a record holds inline; more are in a separate file.
-pub const INLINE_IDS: usize = 20;
+pub(crate) const INLINE_IDS: usize = 20;
 
 /// One change of an anchor set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub struct ChangeRecord {
 /// One line of an id list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum IdLine {
+pub(crate) enum IdLine {
     /// An added pair.
     Added(String),
     /// A removed pair.
@@ -67,7 +67,7 @@ pub enum IdLine {
 
 /// The source of a change's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeSource {
+pub(crate) struct ChangeSource {
     /// The generation.
     pub generation: u64,
     /// The anchor set of that generation, if it is another one.
@@ -96,7 +96,7 @@ impl ChangeRecord {
     }
 
     /// The anchor set that a swap took its content from, if it is another one.
-    pub fn taken_from_set(&self) -> Option<&Path> {
+    pub(crate) fn taken_from_set(&self) -> Option<&Path> {
         let old = || {
             let of_a_set = self.command == "swap" && self.source_generation.is_none();
             let (generation, set) = self.detail.split_once(OF).filter(|_| of_a_set)?;
@@ -133,7 +133,7 @@ impl ChangeRecord {
     ///
     /// # Errors
     /// On an I/O error.
-    pub fn note_ids(
+    pub(crate) fn note_ids(
         &mut self,
         set: &Path,
         added: &[String],
@@ -157,7 +157,7 @@ impl ChangeRecord {
 ///
 /// # Errors
 /// On an I/O error.
-pub fn write_ids(
+pub(crate) fn write_ids(
     set: &Path,
     generation: u64,
     lines: impl Iterator<Item = IdLine>,
@@ -175,7 +175,7 @@ pub fn write_ids(
 ///
 /// # Errors
 /// When it cannot be read, a line is something else or is missing, or a checksum does not agree.
-pub fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError> {
+pub(crate) fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError> {
     let name = layout::id_list_name(generation);
     let path = layout::log_folder(set).join(&name);
     let damaged = |what: String| AnchorsError::Damaged {

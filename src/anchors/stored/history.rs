@@ -48,7 +48,7 @@ pub fn readable(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
 ///
 /// # Errors
 /// When the log cannot be read or written.
-pub fn reconcile(set: &Path) -> Result<(), AnchorsError> {
+pub(crate) fn reconcile(set: &Path) -> Result<(), AnchorsError> {
     for change in missing(set, &logged(set)?)? {
         append(set, &change, None)?;
     }
@@ -83,7 +83,11 @@ fn missing(set: &Path, logged: &[ChangeRecord]) -> Result<Vec<ChangeRecord>, Anc
 ///
 /// # Errors
 /// On an I/O error.
-pub fn append(set: &Path, change: &ChangeRecord, keep: Option<u64>) -> Result<(), AnchorsError> {
+pub(crate) fn append(
+    set: &Path,
+    change: &ChangeRecord,
+    keep: Option<u64>,
+) -> Result<(), AnchorsError> {
     let path = layout::log_path(set);
     let line = log::line(change, keep).map_err(|reason| AnchorsError::Manifest {
         path: path.clone(),

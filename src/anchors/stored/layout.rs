@@ -20,7 +20,7 @@ pub(crate) const IDS: &str = ".ids.jsonl";
 pub(crate) const PRODUCTS: &str = "products.sum";
 
 /// The file that names the live generation.
-pub const CURRENT: &str = "CURRENT";
+pub(crate) const CURRENT: &str = "CURRENT";
 
 /// The file that a writer holds locked.
 pub(crate) const LOCK: &str = "LOCK";
@@ -36,14 +36,14 @@ pub fn generation_name(generation: u64) -> String {
 }
 
 /// The generation that a file name names.
-pub fn generation_number(name: &str) -> Option<u64> {
+pub(crate) fn generation_number(name: &str) -> Option<u64> {
     let digits = name.strip_prefix('g')?;
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok())?
 }
 
 /// The ending of the names of files of removed pairs.
-pub const TOMBSTONES: &str = ".del";
+pub(crate) const TOMBSTONES: &str = ".del";
 
 /// The folder of segments in an anchor set.
 pub fn segments_folder(set: &Path) -> PathBuf {
@@ -69,7 +69,7 @@ pub(crate) const PAIRS: &str = "pairs.rec";
 pub(crate) const MOMENTS: &str = "moments.sum";
 
 /// The name of the list of skipped rows.
-pub const SKIPPED: &str = "skipped.jsonl";
+pub(crate) const SKIPPED: &str = "skipped.jsonl";
 
 /// Whether a folder among the segments may be one: its name is of the form that segments have.
 pub(crate) fn is_segment_name(name: &str) -> bool {
@@ -109,7 +109,7 @@ pub fn log_path(set: &Path) -> PathBuf {
 }
 
 /// The name of a generation's list of ids.
-pub fn id_list_name(generation: u64) -> String {
+pub(crate) fn id_list_name(generation: u64) -> String {
     format!("{}{IDS}", generation_name(generation))
 }
 

@@ -196,7 +196,7 @@ impl Manifest {
     ///
     /// # Errors
     /// When it cannot be written as JSON.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let zeros = Self {
             checksum: "0".repeat(CHECKSUM_DIGITS),
             ..self.clone()
@@ -211,7 +211,7 @@ impl Manifest {
     }
 
     /// The vector dimensions of both modalities.
-    pub fn dims(&self) -> PerModality<usize> {
+    pub(crate) fn dims(&self) -> PerModality<usize> {
         PerModality {
             image: self.image_encoder.identity.dim,
             text: self.text_encoder.identity.dim,
@@ -222,7 +222,7 @@ impl Manifest {
     ///
     /// # Errors
     /// When the manifest names something that is no such file.
-    pub fn tombstones_path(&self, set: &Path) -> Result<Option<PathBuf>, AnchorsError> {
+    pub(crate) fn tombstones_path(&self, set: &Path) -> Result<Option<PathBuf>, AnchorsError> {
         let Some(entry) = &self.tombstones else {
             return Ok(None);
         };
@@ -270,7 +270,7 @@ fn checksum(mut bytes: Vec<u8>) -> String {
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn list(set: &Path) -> Result<Vec<u64>, AnchorsError> {
+pub(crate) fn list(set: &Path) -> Result<Vec<u64>, AnchorsError> {
     let names = crate::disk::names(&layout::generations_folder(set))?;
     let mut numbers: Vec<u64> = names
         .iter()

@@ -7,20 +7,20 @@
 //! | [`manifest`] | the content of a generation: segments, encoders, space, counts |
 //! | [`segment`] | the immutable files of some pairs |
 //! | [`records`] | the record of a pair: id, image, captions, metadata |
-//! | [`products`] | the sums of products of a segment's vectors |
+//! | `products` | the sums of products of a segment's vectors |
 //! | `content` | the files that a segment must have |
 //! | `left_out` | the lists of skipped rows |
 //! | `sealed_lines` | lines that have checksums |
 //! | `takeover` | what a rewritten segment inherits from the old one |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
-//! | [`tombstones`] | the file of removed pairs |
+//! | `tombstones` | the file of removed pairs |
 //! | `rows` | which pairs are live, and their numbers |
 //! | [`change_record`] | the record of one change |
 //! | [`history`] | the log of changes |
 //! | `log` | the lines of the log: checksums, consistency and repair |
 //! | [`witness`] | determines the live generation from `CURRENT`, the log and the manifests |
 //! | [`publish`] | atomic publication of a generation |
-//! | [`set`] | an open anchor set |
+//! | `set` | an open anchor set |
 //! | `unknown_fields` | fields of a newer program, which a change by this one would lose |
 //! | `newer_program` | anchor sets that a newer program has changed |
 
@@ -34,14 +34,14 @@ pub mod manifest;
 pub(crate) mod newer_program;
 pub mod place;
 pub mod plan;
-pub mod products;
+pub(crate) mod products;
 pub mod publish;
 pub mod records;
 pub(crate) mod rows;
 pub(crate) mod sealed_lines;
 pub mod segment;
-pub mod set;
+pub(crate) mod set;
 pub(crate) mod takeover;
-pub mod tombstones;
+pub(crate) mod tombstones;
 pub(crate) mod unknown_fields;
 pub mod witness;

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-pub use asif_index::plan::PlannedSearch;
+pub(crate) use asif_index::plan::PlannedSearch;
 use asif_index::plan::{MachineCosts, PlanTarget, SearchMethod, beam, plan};
 use asif_index::{
     BatchBuilder, FlatSearch, HnswGraph, HnswSearch, SketchSearch, VectorSet, write_graph,
@@ -82,7 +82,7 @@ pub struct SearchPlan {
 ///
 /// # Errors
 /// On an I/O error.
-pub fn prepare(
+pub(crate) fn prepare(
     path: &Path,
     set: &VectorSet,
     policy: GraphPolicy,
@@ -144,7 +144,7 @@ pub fn make(
 ///
 /// # Errors
 /// When it exists and is damaged, or belongs to other vectors.
-pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<HnswGraph>, AnchorsError> {
+pub(crate) fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<HnswGraph>, AnchorsError> {
     match crate::disk::found(path)? {
         Some(_) => Ok(Some(HnswGraph::open(path, set)?)),
         None => Ok(None),
@@ -152,7 +152,7 @@ pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<HnswGraph>, Anc
 }
 
 /// The search of `k` neighbours in `set` with this mode.
-pub fn searcher<'a>(
+pub(crate) fn searcher<'a>(
     set: &'a VectorSet,
     graph: Option<&'a HnswGraph>,
     planned: Option<&SearchPlan>,

@@ -21,8 +21,6 @@ use crate::anchors::error::AnchorsError;
 use crate::modality::PerModality;
 use crate::space::linear::Moments;
 
-/// The file's name in a segment.
-pub const NAME: &str = "products.sum";
 /// The file kind in the container's header.
 const KIND: [u8; 8] = *b"ASIFPROD";
 const FIRST: PerModality<&str> = PerModality {
@@ -36,7 +34,7 @@ const BETWEEN: usize = 2;
 const WORTH: usize = 4;
 
 /// Whether a segment with this many pairs and these dimensions has the file.
-pub fn worth(pairs: usize, dims: PerModality<usize>) -> bool {
+pub(crate) fn worth(pairs: usize, dims: PerModality<usize>) -> bool {
     pairs >= WORTH * (dims.image + dims.text)
 }
 
@@ -44,7 +42,7 @@ pub fn worth(pairs: usize, dims: PerModality<usize>) -> bool {
 ///
 /// # Errors
 /// On an I/O error.
-pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
+pub(crate) fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
     let (count, first, second) = moments.parts();
     let mut file = ContainerWriter::create(path, KIND)?;
     file.section("count", &count.to_le_bytes())?;
@@ -70,7 +68,7 @@ pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
 ///
 /// # Errors
 /// When the file exists and is damaged or belongs to something else.
-pub fn read(
+pub(crate) fn read(
     path: &Path,
     dims: PerModality<usize>,
     pairs: u64,
@@ -138,7 +136,7 @@ fn start(at: usize, i: usize) -> usize {
 }
 
 /// The moments of some vectors.
-pub fn of_vectors(vectors: PerModality<&VectorSet>) -> Moments {
+pub(crate) fn of_vectors(vectors: PerModality<&VectorSet>) -> Moments {
     let mut moments = Moments::new(vectors.map(VectorSet::dim));
     moments.add(vectors.map(VectorSet::vectors));
     moments

@@ -24,7 +24,7 @@ pub(crate) const BUILDING: &str = ".building-";
 /// # Errors
 /// [`AnchorsError::NotASet`] when the folder is missing or not an anchor set; [`AnchorsError::NeedsRepair`]
 /// when `CURRENT` contradicts the other witnesses ([`witness`]).
-pub fn current(set: &Path) -> Result<String, AnchorsError> {
+pub(crate) fn current(set: &Path) -> Result<String, AnchorsError> {
     Ok(layout::generation_name(live_number(set)?))
 }
 
@@ -148,7 +148,7 @@ impl Drop for WriteLock {
 
 /// An anchor set being built in a hidden folder beside its destination; removed when dropped.
 #[derive(Debug)]
-pub struct NewSet {
+pub(crate) struct NewSet {
     // Dropped in this order: the folder goes while the lock is still held.
     folder: tempfile::TempDir,
     _lock: WriteLock,
@@ -160,7 +160,7 @@ impl NewSet {
     ///
     /// # Errors
     /// When the folder above `destination` cannot be made or written to.
-    pub fn begin(destination: &Path) -> Result<Self, AnchorsError> {
+    pub(crate) fn begin(destination: &Path) -> Result<Self, AnchorsError> {
         let parent = fs::parent(destination);
         fault::arm();
         fs::create_dir_all(parent)?;
@@ -192,7 +192,7 @@ impl NewSet {
     }
 
     /// The hidden folder to write to.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -200,7 +200,7 @@ impl NewSet {
     ///
     /// # Errors
     /// When the destination was created in the meantime, or the rename fails.
-    pub fn finish(self) -> Result<(), AnchorsError> {
+    pub(crate) fn finish(self) -> Result<(), AnchorsError> {
         if let Err(error) = fs::rename_new(self.folder.path(), &self.destination) {
             return Err(match error.kind() {
                 std::io::ErrorKind::AlreadyExists => AnchorsError::Exists {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::anchors::error::AnchorsError;
 
 /// The file kind in the container's header.
-pub const KIND: [u8; 8] = *b"ASIFPAIR";
+pub(crate) const KIND: [u8; 8] = *b"ASIFPAIR";
 const BLOB: &str = "blob";
 const OFFSETS: &str = "offsets";
 
@@ -33,7 +33,7 @@ pub struct PairRecord {
 
 impl PairRecord {
     /// The licence, under either spelling.
-    pub fn licence(&self) -> Option<String> {
+    pub(crate) fn licence(&self) -> Option<String> {
         let meta = self.meta_text("licence");
         meta.or_else(|| self.meta_text("license"))
     }
@@ -66,18 +66,18 @@ mod codec {
         bincode::config::standard().with_limit::<LIMIT>()
     }
 
-    pub fn encode(record: &PairRecord) -> Result<Vec<u8>, String> {
+    pub(crate) fn encode(record: &PairRecord) -> Result<Vec<u8>, String> {
         bincode::encode_to_vec(record, config()).map_err(|e| e.to_string())
     }
 
     /// The id, which is the first field of a record.
-    pub fn decode_id(bytes: &[u8]) -> Result<&str, String> {
+    pub(crate) fn decode_id(bytes: &[u8]) -> Result<&str, String> {
         bincode::borrow_decode_from_slice(bytes, config())
             .map(|(id, _)| id)
             .map_err(|e| e.to_string())
     }
 
-    pub fn decode(bytes: &[u8]) -> Result<PairRecord, String> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<PairRecord, String> {
         let (record, read) =
             bincode::decode_from_slice(bytes, config()).map_err(|e| e.to_string())?;
         if read != bytes.len() {
@@ -92,7 +92,7 @@ mod codec {
 
 /// Writes the records of a segment, one after another.
 #[derive(Debug)]
-pub struct RecordsWriter {
+pub(crate) struct RecordsWriter {
     file: ContainerWriter,
     offsets: Vec<u64>,
 }
@@ -102,7 +102,7 @@ impl RecordsWriter {
     ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub fn create(path: &Path) -> Result<Self, AnchorsError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, AnchorsError> {
         let mut file = ContainerWriter::create(path, KIND)?;
         file.begin(BLOB)?;
         Ok(Self {
@@ -115,7 +115,7 @@ impl RecordsWriter {
     ///
     /// # Errors
     /// When the record is larger than 64 MiB, its metadata is no JSON object, or on an I/O error.
-    pub fn push(&mut self, record: &PairRecord) -> Result<Vec<u8>, AnchorsError> {
+    pub(crate) fn push(&mut self, record: &PairRecord) -> Result<Vec<u8>, AnchorsError> {
         record.checked_metadata().map_err(|found| {
             AnchorsError::Index(asif_index::Error::Argument {
                 what: "a pair's metadata",
@@ -142,7 +142,7 @@ impl RecordsWriter {
     ///
     /// # Errors
     /// On an I/O error.
-    pub fn finish(mut self) -> Result<(), AnchorsError> {
+    pub(crate) fn finish(mut self) -> Result<(), AnchorsError> {
         let offsets: Vec<u8> = self.offsets.iter().flat_map(|o| o.to_le_bytes()).collect();
         self.file.section(OFFSETS, &offsets)?;
         self.file.finish()?;
@@ -152,7 +152,7 @@ impl RecordsWriter {
 
 /// The records of a segment, mapped.
 #[derive(Debug)]
-pub struct PairRecords {
+pub(crate) struct PairRecords {
     file: MappedFile,
     blob: std::ops::Range<usize>,
     offsets: std::ops::Range<usize>,
@@ -185,20 +185,15 @@ impl PairRecords {
     }
 
     /// How many records there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.offsets.len() / 8 - 1
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Record number `i`.
     ///
     /// # Errors
     /// When there is no such record, or it is damaged.
-    pub fn get(&self, i: usize) -> Result<PairRecord, AnchorsError> {
+    pub(crate) fn get(&self, i: usize) -> Result<PairRecord, AnchorsError> {
         let damaged = |e| self.damaged(format!("record {i}: {e}"));
         let record = codec::decode(self.bytes(i)?).map_err(damaged)?;
         // A filter would skip it, and a pair to be deleted would stay.
@@ -210,7 +205,7 @@ impl PairRecords {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn id(&self, i: usize) -> Result<&str, AnchorsError> {
+    pub(crate) fn id(&self, i: usize) -> Result<&str, AnchorsError> {
         codec::decode_id(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
     }
 
@@ -240,7 +235,7 @@ impl PairRecords {
     ///
     /// # Errors
     /// The first damage found.
-    pub fn verify(&self) -> Result<(), AnchorsError> {
+    pub(crate) fn verify(&self) -> Result<(), AnchorsError> {
         Container::open(self.file.bytes(), self.file.path(), KIND)?.verify()?;
         (0..self.len()).try_for_each(|i| self.get(i).map(drop))
     }

@@ -13,11 +13,6 @@ pub struct LiveRows {
 }
 
 impl LiveRows {
-    /// All of `stored` pairs.
-    pub fn all(stored: usize) -> Self {
-        Self { some: None, stored }
-    }
-
     /// All of `stored` pairs but those in the rows `removed`.
     pub(crate) fn without(stored: usize, removed: impl Iterator<Item = usize>) -> Self {
         let mut allowed = IdSet::all(stored);
@@ -30,13 +25,8 @@ impl LiveRows {
     }
 
     /// How many pairs are live.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.some.as_ref().map_or(self.stored, RankedIds::count)
-    }
-
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// How many pairs are stored, live or not.
@@ -45,12 +35,12 @@ impl LiveRows {
     }
 
     /// The live rows as a filter for a search; `None` when all are live.
-    pub fn allowed(&self) -> Option<&IdSet> {
+    pub(crate) fn allowed(&self) -> Option<&IdSet> {
         self.some.as_ref().map(RankedIds::ids)
     }
 
     /// Whether the pair in row `row` is live.
-    pub fn contains(&self, row: usize) -> bool {
+    pub(crate) fn contains(&self, row: usize) -> bool {
         self.some
             .as_ref()
             .map_or(row < self.stored, |s| s.ids().contains(row))
@@ -62,7 +52,7 @@ impl LiveRows {
     }
 
     /// The row of live pair number `number`.
-    pub fn row(&self, number: usize) -> Option<usize> {
+    pub(crate) fn row(&self, number: usize) -> Option<usize> {
         match &self.some {
             Some(some) => some.select(number),
             None => (number < self.stored).then_some(number),
@@ -70,7 +60,7 @@ impl LiveRows {
     }
 
     /// The rows of the live pairs, ascending.
-    pub fn rows(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
         (0..self.stored).filter(|&row| self.contains(row))
     }
 }
@@ -91,7 +81,10 @@ mod tests {
                 assert_eq!((live.number(row), live.row(number)), (number, Some(row)));
             }
             assert_eq!(live.row(expected.len()), None);
-            assert_eq!(LiveRows::all(stored).row(stored), None);
+            assert_eq!(
+                LiveRows::without(stored, std::iter::empty()).row(stored),
+                None
+            );
         }
     }
 }

@@ -128,7 +128,7 @@ impl Segment {
     ///
     /// # Errors
     /// When a file is missing or damaged, or they are inconsistent.
-    pub fn open_alone(path: &Path, pairs: u64) -> Result<Self, AnchorsError> {
+    pub(crate) fn open_alone(path: &Path, pairs: u64) -> Result<Self, AnchorsError> {
         let path = path.to_owned();
         let image = VectorSet::open(path.join(layout::IMAGE))?;
         let text = VectorSet::open(path.join(layout::TEXT))?;
@@ -165,7 +165,7 @@ impl Segment {
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len() == 0
     }
 
     /// The vectors of one modality.
@@ -177,7 +177,7 @@ impl Segment {
     }
 
     /// The vector dimensions of both modalities.
-    pub fn dims(&self) -> PerModality<usize> {
+    pub(crate) fn dims(&self) -> PerModality<usize> {
         PerModality::of(|modality| self.vectors(modality).dim())
     }
 
@@ -187,13 +187,18 @@ impl Segment {
     }
 
     /// The search of `k` neighbours among one modality's vectors.
-    pub fn searcher(&self, modality: Modality, mode: SearchMode, k: usize) -> PlannedSearch<'_> {
+    pub(crate) fn searcher(
+        &self,
+        modality: Modality,
+        mode: SearchMode,
+        k: usize,
+    ) -> PlannedSearch<'_> {
         let (graph, planned) = (self.graph(modality), self.plans[modality].as_ref());
         plan::searcher(self.vectors(modality), graph, planned, mode, k)
     }
 
     /// The sum of one modality's vectors.
-    pub fn sum(&self, modality: Modality) -> &VectorSum {
+    pub(crate) fn sum(&self, modality: Modality) -> &VectorSum {
         &self.sums[modality]
     }
 
@@ -201,7 +206,7 @@ impl Segment {
     ///
     /// # Errors
     /// When the segment has a file of them and it is damaged.
-    pub fn moments(&self) -> Result<Moments, AnchorsError> {
+    pub(crate) fn moments(&self) -> Result<Moments, AnchorsError> {
         let path = self.path.join(layout::PRODUCTS);
         let stored = products::read(&path, self.dims(), self.len() as u64)?;
         Ok(stored.unwrap_or_else(|| {
@@ -214,7 +219,7 @@ impl Segment {
         &self.path
     }
 
-    /// The id of pair number `i` of this segment; cheaper than [`record`](Self::record).
+    /// The id of pair number `i` of this segment; cheaper than `record`.
     ///
     /// # Errors
     /// When there is no such pair, or its record is damaged.
@@ -226,7 +231,7 @@ impl Segment {
     ///
     /// # Errors
     /// When there is no such pair, or its record is damaged.
-    pub fn record(&self, i: usize) -> Result<PairRecord, AnchorsError> {
+    pub(crate) fn record(&self, i: usize) -> Result<PairRecord, AnchorsError> {
         self.records.get(i)
     }
 
@@ -234,7 +239,7 @@ impl Segment {
     ///
     /// # Errors
     /// The first damage found, naming file and section.
-    pub fn verify(&self) -> Result<(), AnchorsError> {
+    pub(crate) fn verify(&self) -> Result<(), AnchorsError> {
         self.image.verify()?;
         self.text.verify()?;
         for graph in self.graphs.iter().flatten() {
@@ -316,7 +321,7 @@ impl Segment {
     ///
     /// # Errors
     /// When a record lies outside its file.
-    pub fn content_name(&self) -> Result<String, AnchorsError> {
+    pub(crate) fn content_name(&self) -> Result<String, AnchorsError> {
         let mut content = ContentHash::default();
         for i in 0..self.len() {
             let vectors = PerModality::of(|modality| self.vectors(modality).vector(i));
@@ -329,7 +334,7 @@ impl Segment {
     ///
     /// # Errors
     /// When a file cannot be examined.
-    pub fn bytes(&self) -> Result<u64, AnchorsError> {
+    pub(crate) fn bytes(&self) -> Result<u64, AnchorsError> {
         let mut total = 0;
         for entry in fs_err::read_dir(&self.path)? {
             total += entry?.metadata()?.len();

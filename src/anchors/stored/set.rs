@@ -146,7 +146,7 @@ impl AnchorSet {
     ///
     /// # Errors
     /// When the files in `path` are inconsistent with it or each other.
-    pub fn from_manifest(path: &Path, manifest: Manifest) -> Result<Self, AnchorsError> {
+    pub(crate) fn from_manifest(path: &Path, manifest: Manifest) -> Result<Self, AnchorsError> {
         if let Err(error) = manifest.space.validate() {
             return Err(AnchorsError::Damaged {
                 path: layout::generations_folder(path).join(format!(
@@ -242,7 +242,7 @@ impl AnchorSet {
 
     /// Whether it has no anchors.
     pub fn is_empty(&self) -> bool {
-        self.live.is_empty()
+        self.len() == 0
     }
 
     /// The length of this modality's vectors.
@@ -288,7 +288,7 @@ impl AnchorSet {
     }
 
     /// The removed pairs of the segments.
-    pub fn tombstones(&self) -> &Tombstones {
+    pub(crate) fn tombstones(&self) -> &Tombstones {
         &self.gone
     }
 

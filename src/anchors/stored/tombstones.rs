@@ -28,13 +28,13 @@ use crate::space::vector::VectorSum;
 pub use super::rows::LiveRows;
 
 /// The file kind in the container's header.
-pub const KIND: [u8; 8] = *b"ASIFGONE";
+pub(crate) const KIND: [u8; 8] = *b"ASIFGONE";
 const PAIRS: &str = "pairs";
 const ROWS: &str = "rows";
 
 /// The removed pairs of a generation.
 #[derive(Debug, Clone)]
-pub struct Tombstones {
+pub(crate) struct Tombstones {
     /// For each covered segment its removed pairs.
     segments: Vec<IdSet>,
     sums: PerModality<VectorSum>,
@@ -42,7 +42,7 @@ pub struct Tombstones {
 
 impl Tombstones {
     /// No removed pairs, for vectors of these dimensions.
-    pub fn none(dims: PerModality<usize>) -> Self {
+    pub(crate) fn none(dims: PerModality<usize>) -> Self {
         Self {
             segments: Vec::new(),
             sums: dims.map(VectorSum::new),
@@ -54,7 +54,7 @@ impl Tombstones {
     ///
     /// `entries` are the manifest's segments, `segment` is one of them, `vectors` the pair's image and text
     /// vector.
-    pub fn remove(
+    pub(crate) fn remove(
         &mut self,
         entries: &[SegmentEntry],
         segment: usize,
@@ -77,7 +77,7 @@ impl Tombstones {
     /// Drops segments without live pairs, so that they need not be kept.
     ///
     /// `entries` loses them too; `sums` are those of each segment, in the order of `entries`.
-    pub fn drop_empty(
+    pub(crate) fn drop_empty(
         &mut self,
         entries: &mut Vec<SegmentEntry>,
         sums: &[PerModality<&VectorSum>],
@@ -105,12 +105,12 @@ impl Tombstones {
     }
 
     /// How many pairs are removed.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.segments.iter().map(|s| s.count() as u64).sum()
     }
 
     /// The live pairs of segments of these sizes.
-    pub fn live(&self, stored: &[usize]) -> LiveRows {
+    pub(crate) fn live(&self, stored: &[usize]) -> LiveRows {
         let firsts = stored.iter().scan(0, |next, n| {
             let first = *next;
             *next += n;
@@ -125,7 +125,7 @@ impl Tombstones {
     }
 
     /// The sums of the removed pairs' image and text vectors.
-    pub fn sums(&self) -> &PerModality<VectorSum> {
+    pub(crate) fn sums(&self) -> &PerModality<VectorSum> {
         &self.sums
     }
 
@@ -133,7 +133,7 @@ impl Tombstones {
     ///
     /// # Errors
     /// On an I/O error.
-    pub fn write(&self, path: &Path) -> Result<(), AnchorsError> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), AnchorsError> {
         let mut file = ContainerWriter::create(path, KIND)?;
         let le = |numbers: &mut dyn Iterator<Item = u64>| -> Vec<u8> {
             numbers.flat_map(u64::to_le_bytes).collect()
@@ -157,7 +157,7 @@ impl Tombstones {
     ///
     /// # Errors
     /// When the file is damaged or inconsistent with these segments.
-    pub fn read(
+    pub(crate) fn read(
         path: &Path,
         entries: &[SegmentEntry],
         dims: PerModality<usize>,

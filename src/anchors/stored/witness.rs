@@ -12,7 +12,7 @@
 //! | anything else | | `CURRENT` is damaged or was restored: every manifest counts as published |
 //!
 //! The last case is an error for callers that need the live generation. Readers that may fall back take the
-//! newest of [`LiveGeneration::published`] that opens; writers refuse, so that nothing that was published
+//! newest of `LiveGeneration::published` that opens; writers refuse, so that nothing that was published
 //! is deleted and no number is given twice; `asif repair` puts `CURRENT` right.
 
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::disk as fs;
 
 /// The combined result of the witnesses.
 #[derive(Debug)]
-pub struct LiveGeneration {
+pub(crate) struct LiveGeneration {
     /// The live generation, or why `CURRENT` is not trusted.
     pub current: Result<u64, AnchorsError>,
     /// Published generations with an existing manifest, newest first.
@@ -62,7 +62,7 @@ fn check(said: &str) -> String {
 /// # Errors
 /// [`AnchorsError::NotASet`] when the folder is not an anchor set; when a witness cannot be read, whose state
 /// is then unknown.
-pub fn look(set: &Path) -> Result<LiveGeneration, AnchorsError> {
+pub(crate) fn look(set: &Path) -> Result<LiveGeneration, AnchorsError> {
     let read = || fs_err::read(set.join(layout::CURRENT)).ok();
     let mut before = read();
     let mut witness = look_once(set)?;
@@ -77,7 +77,7 @@ pub fn look(set: &Path) -> Result<LiveGeneration, AnchorsError> {
     Ok(witness)
 }
 
-/// The kept generations: those in [`manifest::list`] up to the live one. Later ones were
+/// The kept generations: those in `manifest::list` up to the live one. Later ones were
 /// never published.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use crate::space::vector::normalize;
 /// Directions of vectors, looked up whatever the vectors' norms: stored vectors of several
 /// encoders are cached ones scaled by their weight, rounded once or twice.
 #[derive(Debug, Default)]
-pub struct DirectionLookup {
+pub(crate) struct DirectionLookup {
     /// Unit vectors by the bucket of the sum of their components.
     units: BTreeMap<i64, Vec<Vec<f32>>>,
 }
@@ -19,13 +19,13 @@ impl DirectionLookup {
     const STEP: f64 = 0.01;
 
     /// Adds the direction of a vector.
-    pub fn insert(&mut self, vector: &[f32]) {
+    pub(crate) fn insert(&mut self, vector: &[f32]) {
         let (step, unit) = Self::place(vector);
         self.units.entry(step).or_default().push(unit);
     }
 
     /// Whether a vector with this direction was added.
-    pub fn contains(&self, vector: &[f32]) -> bool {
+    pub(crate) fn contains(&self, vector: &[f32]) -> bool {
         let (step, unit) = Self::place(vector);
         // Rounding may move a sum across the border of its bucket.
         let near = self.units.range(step - 1..=step + 1);

@@ -17,13 +17,13 @@ impl ContentKey {
 
     /// The key of an image file's bytes as this version decodes them: embeddings of an older version, perhaps
     /// of an image that is rejected today, are not found.
-    pub fn of_picture(file: &[u8]) -> Self {
+    pub(crate) fn of_picture(file: &[u8]) -> Self {
         Self::of_decoding(file, DECODING)
     }
 
     /// The keys of an image file's bytes for this and all earlier versions of decoding, used to
     /// delete embeddings.
-    pub fn of_picture_ever(file: &[u8]) -> impl Iterator<Item = Self> {
+    pub(crate) fn of_picture_ever(file: &[u8]) -> impl Iterator<Item = Self> {
         (0..=DECODING).map(|version| Self::of_decoding(file, version))
     }
 

@@ -10,7 +10,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `file` | the bytes: header and records |
-//! | `directions` | [`DirectionLookup`]: finds vectors by direction, whatever their norm |
+//! | `directions` | `DirectionLookup`: finds vectors by direction, whatever their norm |
 
 mod directions;
 mod file;
@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 
-pub use directions::DirectionLookup;
+pub(crate) use directions::DirectionLookup;
 use file::{FINGERPRINT_BYTES, HEADER_BYTES, record_bytes};
 pub use key::ContentKey;
 
@@ -94,7 +94,7 @@ impl EmbeddingCache {
     }
 
     /// The cached embedding of an input, `[dim]`, if there is one and it is sound.
-    pub fn get(&self, key: &ContentKey) -> Option<Vec<f32>> {
+    pub(crate) fn get(&self, key: &ContentKey) -> Option<Vec<f32>> {
         let mut inner = self.lock();
         let number = *inner.records.get(key)?;
         let vector = file::read(&mut inner.file, number, self.dim, key).ok()?;
@@ -132,7 +132,11 @@ impl EmbeddingCache {
     ///
     /// # Errors
     /// The first failure; later calls do nothing.
-    pub fn put_until_refused(&self, keys: &[ContentKey], vectors: &[f32]) -> std::io::Result<()> {
+    pub(crate) fn put_until_refused(
+        &self,
+        keys: &[ContentKey],
+        vectors: &[f32],
+    ) -> std::io::Result<()> {
         if self.lock().refused {
             return Ok(());
         }
@@ -144,7 +148,11 @@ impl EmbeddingCache {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn existing(folder: &Path, fingerprint: &str, dim: usize) -> std::io::Result<Option<Self>> {
+    pub(crate) fn existing(
+        folder: &Path,
+        fingerprint: &str,
+        dim: usize,
+    ) -> std::io::Result<Option<Self>> {
         let path = folder.join(format!("{}.emb", short(fingerprint)?));
         crate::disk::has_file(&path)?
             .then(|| Self::open(folder, fingerprint, dim))
@@ -155,7 +163,7 @@ impl EmbeddingCache {
     ///
     /// # Errors
     /// When the folder or one of the caches cannot be read.
-    pub fn all(folder: &Path) -> std::io::Result<Vec<Self>> {
+    pub(crate) fn all(folder: &Path) -> std::io::Result<Vec<Self>> {
         let mut all = Vec::new();
         for name in crate::disk::names(folder)? {
             let path = folder.join(&name);
@@ -176,7 +184,7 @@ impl EmbeddingCache {
     ///
     /// # Errors
     /// When the file cannot be read or written; it is then what it was.
-    pub fn forget(
+    pub(crate) fn forget(
         &self,
         keys: &HashSet<ContentKey>,
         directions: &DirectionLookup,
@@ -241,18 +249,13 @@ impl EmbeddingCache {
     }
 
     /// Whether it holds nothing yet.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.lock().records.is_empty()
     }
 
     /// How many look-ups found something.
-    pub fn hits(&self) -> u64 {
+    pub(crate) fn hits(&self) -> u64 {
         self.lock().hits
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// A panic in another thread leaves at worst a map that lacks a record, never a wrong one.

@@ -59,7 +59,7 @@ fn two_handles_append_side_by_side() {
 fn a_torn_tail_is_ignored_and_then_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let keys = filled(folder.path());
-    let path = open(folder.path()).path().to_owned();
+    let path = open(folder.path()).path.clone();
     let length = fs_err::metadata(&path).unwrap().len();
     OpenOptions::new()
         .write(true)
@@ -78,7 +78,7 @@ fn a_torn_tail_is_ignored_and_then_overwritten() {
 fn a_flipped_byte_counts_as_absent() {
     let folder = tempfile::tempdir().unwrap();
     let keys = filled(folder.path());
-    let path = open(folder.path()).path().to_owned();
+    let path = open(folder.path()).path.clone();
     let mut bytes = fs_err::read(&path).unwrap();
     bytes[HEADER_BYTES as usize + KEY_BYTES + 2] ^= 1;
     fs_err::write(&path, bytes).unwrap();
@@ -104,7 +104,7 @@ fn what_is_forgotten_leaves_the_file() {
     assert!(!directions.contains(&[7.0, 8.0, 9.001]));
     let forgotten = cache.forget(&[keys[0]].into(), &directions).unwrap();
     assert_eq!(forgotten, 2);
-    let bytes = fs_err::read(cache.path()).unwrap();
+    let bytes = fs_err::read(&cache.path).unwrap();
     assert!(!bytes.windows(12).any(|w| w == vector));
     assert_eq!(cache.get(&keys[0]), None);
     for cache in [cache, open(folder.path())] {
@@ -133,15 +133,15 @@ fn a_torn_tail_is_forgotten_with_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     let keys = filled(folder.path());
     let cache = open(folder.path());
-    let mut bytes = fs_err::read(cache.path()).unwrap();
+    let mut bytes = fs_err::read(&cache.path).unwrap();
     bytes.truncate(bytes.len() - 5);
-    fs_err::write(cache.path(), &bytes).unwrap();
+    fs_err::write(&cache.path, &bytes).unwrap();
     let cache = open(folder.path());
     let forgotten = cache
         .forget(&[].into(), &DirectionLookup::default())
         .unwrap();
     assert_eq!(forgotten, 0);
-    let left = fs_err::read(cache.path()).unwrap();
+    let left = fs_err::read(&cache.path).unwrap();
     assert!(!left.windows(KEY_BYTES).any(|w| w == keys[1].0));
     cache.put(&keys[1..], &[7.0; 3]).unwrap();
     for cache in [cache, open(folder.path())] {
@@ -155,7 +155,7 @@ fn a_torn_tail_is_forgotten_with_the_rest() {
 fn a_file_that_cannot_be_read_is_not_emptied() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path());
-    let path = open(folder.path()).path().to_owned();
+    let path = open(folder.path()).path.clone();
     let before = fs_err::read(&path).unwrap();
     // Reading is refused through a descriptor that is only for writing.
     let mut options = fs_err::OpenOptions::new();

@@ -5,14 +5,14 @@
 //! | [`decode`] | bytes to RGB, with limits and EXIF orientation |
 //! | `input` | the image input of the graph, checked against the preprocessing |
 //! | `canary` | canary images, drawn by integer arithmetic |
-//! | [`resample`] | Pillow's resampler, bit for bit |
+//! | `resample` | Pillow's resampler, bit for bit |
 //! | [`preprocess`] | `preprocessor_config.json`: RGB to the model's tensor |
 
 mod canary;
 pub mod decode;
 mod input;
 pub mod preprocess;
-pub mod resample;
+pub(crate) mod resample;
 
 use image::RgbImage;
 use serde_json::json;
@@ -42,12 +42,7 @@ pub struct PreparedImage {
     values: Vec<f32>,
 }
 
-impl PreparedImage {
-    /// The tensor's values, `[3, height, width]` row-major.
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-}
+impl PreparedImage {}
 
 /// The model with its inputs and outputs, before its identity is known.
 #[derive(Debug)]
@@ -118,7 +113,7 @@ impl ImageEncoder {
     }
 
     /// The length of a vector.
-    pub fn dim(&self) -> usize {
+    pub(crate) fn dim(&self) -> usize {
         self.identity.dim
     }
 
@@ -146,7 +141,7 @@ impl ImageEncoder {
     ///
     /// # Errors
     /// [`InputError`]: this image cannot be used; others can.
-    pub fn decode(&self, bytes: &[u8]) -> Result<DecodedImage<RgbImage>, InputError> {
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<DecodedImage<RgbImage>, InputError> {
         self.decode_within(bytes, PictureLimits::default())
     }
 
@@ -154,7 +149,7 @@ impl ImageEncoder {
     ///
     /// # Errors
     /// [`InputError`]: this image cannot be used; others can.
-    pub fn decode_within(
+    pub(crate) fn decode_within(
         &self,
         bytes: &[u8],
         limits: PictureLimits,
@@ -190,7 +185,10 @@ impl ImageEncoder {
     ///
     /// # Errors
     /// [`EncodeError`]: the model fails on its canary too, so the fault is not an input's.
-    pub fn encode_each(&self, images: &[PreparedImage]) -> Result<Vec<EncodedInput>, EncodeError> {
+    pub(crate) fn encode_each(
+        &self,
+        images: &[PreparedImage],
+    ) -> Result<Vec<EncodedInput>, EncodeError> {
         let mut all = Vec::with_capacity(images.len());
         for batch in images.chunks(self.batch.max(1)) {
             let run = |batch: &[PreparedImage]| self.model.run(batch).map(|(vectors, _)| vectors);

@@ -29,7 +29,7 @@ const PRECISION: u32 = 32 - 8 - 2;
 
 /// A resampling filter, numbered as Pillow and `preprocessor_config.json` number them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResampleFilter {
+pub(crate) enum ResampleFilter {
     /// 0: the pixel under the centre.
     Nearest,
     /// 1: windowed sinc of three lobes.
@@ -46,7 +46,7 @@ pub enum ResampleFilter {
 
 impl ResampleFilter {
     /// The filter of Pillow's number `code`.
-    pub fn from_code(code: u64) -> Option<Self> {
+    pub(crate) fn from_code(code: u64) -> Option<Self> {
         [
             Self::Nearest,
             Self::Lanczos,
@@ -60,7 +60,7 @@ impl ResampleFilter {
     }
 
     /// The name in JSON and messages.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nearest => "nearest",
             Self::Lanczos => "lanczos",
@@ -131,7 +131,7 @@ impl ResampleFilter {
 
 /// A box of output pixels: `x` and `y` ranges inside the resized picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CropWindow {
+pub(crate) struct CropWindow {
     /// Columns.
     pub x: Range<u32>,
     /// Rows.
@@ -140,7 +140,7 @@ pub struct CropWindow {
 
 /// Resizes `source` to `width` x `height` and returns the pixels of `window`, which must lie inside
 /// (it is cut to the resized picture otherwise).
-pub fn resize(
+pub(crate) fn resize(
     source: &RgbImage,
     width: u32,
     height: u32,

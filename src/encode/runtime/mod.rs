@@ -15,36 +15,30 @@ use crate::home::DataFolder;
 use rustix::process::{Resource, getrlimit};
 
 /// The oldest minor version (1.x) of ONNX Runtime that can be used.
-pub const MINIMUM_MINOR_VERSION: u32 = ort::MINOR_VERSION;
+pub(crate) const MINIMUM_MINOR_VERSION: u32 = ort::MINOR_VERSION;
 
 /// The loaded library.
 #[derive(Debug)]
 pub struct RuntimeInfo {
     path: PathBuf,
     origin: &'static str,
-    build: String,
     version: OnceLock<Option<String>>,
 }
 
 impl RuntimeInfo {
     /// The absolute path that the library was loaded from.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// What named the path: the argument, an environment variable, or the data folder.
-    pub fn origin(&self) -> &'static str {
+    pub(crate) fn origin(&self) -> &'static str {
         self.origin
-    }
-
-    /// The build information of the library: branch, commit, flags.
-    pub fn build(&self) -> &str {
-        &self.build
     }
 
     /// The version, such as `1.31.1`; `None` when it cannot be found in the file. Reads the library's
     /// symbol version once, since the safe interface does not pass the number on.
-    pub fn version(&self) -> Option<&str> {
+    pub(crate) fn version(&self) -> Option<&str> {
         self.version
             .get_or_init(|| {
                 fs_err::read(&self.path)
@@ -121,7 +115,6 @@ pub fn load(
     let info = RuntimeInfo {
         path: absolute,
         origin,
-        build: ort::info().to_owned(),
         version: OnceLock::new(),
     };
     Ok(&LOADED

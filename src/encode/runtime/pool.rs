@@ -112,17 +112,17 @@ impl SessionPool {
     }
 
     /// Makes runs fail once one of `files`, which hold the weights, has changed.
-    pub fn watch(&mut self, files: Vec<ModelFileStamp>) {
+    pub(crate) fn watch(&mut self, files: Vec<ModelFileStamp>) {
         self.mapped = files;
     }
 
     /// The encoder's name, for messages.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Runs `work` with a free session, waiting for one while all are in use.
-    pub fn with<R>(&self, work: impl FnOnce(&mut SessionSlot) -> R) -> R {
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut SessionSlot) -> R) -> R {
         let mut lent = SessionGuard {
             pool: self,
             slot: None,
@@ -144,7 +144,7 @@ impl SessionPool {
     }
 
     /// Runs the model and hands `output`'s shape and values to `read`.
-    pub fn run<R>(
+    pub(crate) fn run<R>(
         &self,
         slot: &mut Session,
         feeds: &[InputTensor<'_>],
@@ -208,7 +208,7 @@ impl std::fmt::Debug for SessionPool {
 
 impl SessionSlot {
     /// Borrows both parts, so that a run can read the buffer while it uses the session.
-    pub fn parts(&mut self) -> (&mut Session, &mut Vec<f32>) {
+    pub(crate) fn parts(&mut self) -> (&mut Session, &mut Vec<f32>) {
         (&mut self.session, &mut self.scratch)
     }
 }

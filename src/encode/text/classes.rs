@@ -153,7 +153,7 @@ impl TokenizerClass {
     ///
     /// # Errors
     /// [`ModelError::Setting`] for an unknown or custom class, or one that does more.
-    pub fn of(
+    pub(crate) fn of(
         folder: &ModelFolder,
         file: Option<&SettingsFile>,
         trust: bool,
@@ -204,7 +204,7 @@ impl TokenizerClass {
 
     /// Whether `do_lower_case` and similar keys are checked against tokenizer.json. For an unknown class
     /// it is not known whether it ignores them.
-    pub fn reads_lower_case(&self) -> bool {
+    pub(crate) fn reads_lower_case(&self) -> bool {
         let reads = matches!(
             self.family,
             TokenizerFamily::Bert | TokenizerFamily::Siglip | TokenizerFamily::Siglip2
@@ -215,7 +215,7 @@ impl TokenizerClass {
     }
 
     /// The default token at the beginning or end of texts.
-    pub fn usual_edge(&self, last: bool) -> Option<&'static str> {
+    pub(crate) fn usual_edge(&self, last: bool) -> Option<&'static str> {
         let (begin, end) = match self.stem.as_str() {
             "gpt2" | "codegen" | "gptneox" => ("<|endoftext|>", "<|endoftext|>"),
             "gemma" => ("<bos>", "<eos>"),

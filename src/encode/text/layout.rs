@@ -29,7 +29,7 @@ enum InputRole {
 
 impl InputLayout {
     /// Reads the declared inputs: only those are fed.
-    pub fn of(
+    pub(crate) fn of(
         ports: &[EncoderPort],
         padding: TokenPadding,
         onnx: &Path,
@@ -132,7 +132,7 @@ impl InputLayout {
     }
 
     /// Whether the id of the padding token affects vectors.
-    pub fn reads_padding(&self) -> bool {
+    pub(crate) fn reads_padding(&self) -> bool {
         self.sees_padding()
             && (self.length.is_some() || self.own_rows().is_some_and(|own| own != RowLength::OWN))
     }
@@ -147,17 +147,17 @@ impl InputLayout {
     }
 
     /// The sequence length that every batch must have, where the graph fixes it.
-    pub fn fixed_length(&self) -> Option<usize> {
+    pub(crate) fn fixed_length(&self) -> Option<usize> {
         self.length
     }
 
     /// Whether the graph takes one row at a time.
-    pub fn one_by_one(&self) -> bool {
+    pub(crate) fn one_by_one(&self) -> bool {
         self.one_by_one
     }
 
     /// The padding settings that can affect a vector.
-    pub fn describe(&self) -> Value {
+    pub(crate) fn describe(&self) -> Value {
         let mut all = json!({
             "id": self.padding.id,
             "type_id": self.padding.type_id,
@@ -177,7 +177,10 @@ impl InputLayout {
     /// Divides rows into batches that may run together. Without an attention mask the model reads the
     /// padding, so only rows of equal padded length share a batch. Padding on the left
     /// shifts the positions of the tokens, so the same holds there.
-    pub fn batches<'a, 'b>(&self, rows: &'a [&'b TokenizedText]) -> Vec<&'a [&'b TokenizedText]> {
+    pub(crate) fn batches<'a, 'b>(
+        &self,
+        rows: &'a [&'b TokenizedText],
+    ) -> Vec<&'a [&'b TokenizedText]> {
         if self.one_by_one {
             rows.chunks(1).collect()
         } else if let Some(own) = self.own_rows() {
@@ -191,7 +194,7 @@ impl InputLayout {
     }
 
     /// Pads rows to the longest of them, or to the graph's fixed length.
-    pub fn pad(&self, rows: &[&TokenizedText]) -> PaddedBatch {
+    pub(crate) fn pad(&self, rows: &[&TokenizedText]) -> PaddedBatch {
         let longest = rows.iter().map(|t| t.len()).max().unwrap_or(0);
         let own = self.own_rows().map_or(longest, |own| own.of(longest));
         let length = self.length.unwrap_or(own);
@@ -260,7 +263,7 @@ pub(super) struct PaddedBatch {
 
 impl PaddedBatch {
     /// The inputs of a run.
-    pub fn feeds(&self) -> Vec<InputTensor<'_>> {
+    pub(crate) fn feeds(&self) -> Vec<InputTensor<'_>> {
         self.columns
             .iter()
             .map(|(name, values)| match values {

@@ -107,7 +107,10 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`EncodeError`]: the model fails on its canary too, so that no text is to blame.
-    pub fn encode_each(&self, tokens: &[TokenizedText]) -> Result<Vec<EncodedInput>, EncodeError> {
+    pub(crate) fn encode_each(
+        &self,
+        tokens: &[TokenizedText],
+    ) -> Result<Vec<EncodedInput>, EncodeError> {
         let tokens: Vec<&TokenizedText> = tokens.iter().collect();
         let mut all = Vec::with_capacity(tokens.len());
         for batch in self.model.layout.batches(&tokens) {
@@ -138,7 +141,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
-    pub fn canary(&self) -> Result<Vec<f32>, EncodeError> {
+    pub(crate) fn canary(&self) -> Result<Vec<f32>, EncodeError> {
         self.encode_texts(&[CANARY])
     }
 

@@ -21,7 +21,7 @@ pub(super) struct ModuleChain {
 
 impl ModuleChain {
     /// Reads modules.json.
-    pub fn read(folder: &ModelFolder) -> Result<Self, ModelError> {
+    pub(crate) fn read(folder: &ModelFolder) -> Result<Self, ModelError> {
         let Some(file) = folder.json("modules.json")? else {
             let usual = folder.dir().join("1_Pooling/config.json").is_file();
             return Ok(Self {
@@ -116,7 +116,7 @@ impl ModuleChain {
     /// # Errors
     /// When it cannot be read, or modules.json names it and it is not there: another output than the
     /// pooled one would be read for it.
-    pub fn pooling_config(
+    pub(crate) fn pooling_config(
         &self,
         folder: &ModelFolder,
         dir: &str,

@@ -34,12 +34,12 @@ pub(super) struct RowLength {
 
 impl RowLength {
     /// The row is not padded.
-    pub const OWN: Self = Self {
+    pub(crate) const OWN: Self = Self {
         fixed: 0,
         multiple: 1,
     };
 
-    pub fn of(self, tokens: usize) -> usize {
+    pub(crate) fn of(self, tokens: usize) -> usize {
         tokens.max(self.fixed).next_multiple_of(self.multiple)
     }
 }
@@ -76,7 +76,7 @@ impl TokenPadding {
     /// From tokenizer.json's padding; else the pad token that the other files name; else token 0,
     /// which the attention mask hides. Also returns why the pad token is ambiguous, for a model that reads
     /// it.
-    pub fn read(
+    pub(crate) fn read(
         folder: &ModelFolder,
         tokenizer: &Tokenizer,
         class: &TokenizerClass,

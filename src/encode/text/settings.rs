@@ -80,7 +80,7 @@ impl LengthSource {
     }
 
     /// The error for a length that leaves no room beside the special tokens.
-    pub fn short_of(&self, length: usize, special: usize) -> ModelError {
+    pub(crate) fn short_of(&self, length: usize, special: usize) -> ModelError {
         ModelError::Setting {
             path: self.path.clone(),
             key: self.key.to_owned(),
@@ -96,7 +96,7 @@ impl LengthSource {
 
 impl TextSettings {
     /// Reads the files of `folder`; `truncation` is what tokenizer.json itself truncates to.
-    pub fn read(
+    pub(crate) fn read(
         folder: &ModelFolder,
         options: &EncoderOptions,
         truncation: Option<usize>,

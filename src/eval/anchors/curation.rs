@@ -85,7 +85,7 @@ pub struct PairFit {
 
 impl PairFit {
     /// The mean of both ranks.
-    pub fn rank(&self) -> f64 {
+    pub(crate) fn rank(&self) -> f64 {
         (self.text_rank + self.image_rank) / 2.0
     }
 }

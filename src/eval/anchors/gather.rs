@@ -30,14 +30,14 @@ pub fn vectors(
 }
 
 /// All live records, in the order of anchors.
-pub fn records(set: &AnchorSet) -> Result<Vec<PairRecord>, AnchorsError> {
+pub(crate) fn records(set: &AnchorSet) -> Result<Vec<PairRecord>, AnchorsError> {
     let anchors = 0..set.len() as AnchorId;
     anchors.into_par_iter().map(|a| set.record(a)).collect()
 }
 
 /// The anchors nearest to each of some anchors, with the exact cosine, nearest first: at most `k` each,
 /// without the anchor itself. Uses the search planned for the anchor set, which may miss one in a hundred.
-pub fn nearest(
+pub(crate) fn nearest(
     set: &AnchorSet,
     anchors: &[AnchorId],
     modality: Modality,

@@ -88,7 +88,7 @@ pub struct AnchorInfluence {
 }
 
 /// Measures the influence of every anchor in one pass, and of every source with rows refilled by the next
-/// nearest anchors (see [`crate::space::influence`] for the approximations).
+/// nearest anchors (see `crate::space::influence` for the approximations).
 ///
 /// # Errors
 /// A [`MeasureError`]; an image that cannot be used is not an error.

@@ -8,7 +8,7 @@
 //! | [`influence`] | which anchors and sources help on labelled images |
 //! | `gather` | vectors and records of anchors, and their nearest neighbours |
 //!
-//! The arithmetic is in [`crate::space::diagnose`], [`crate::space::curate`] and [`crate::space::influence`].
+//! The arithmetic is in `crate::space::diagnose`, `crate::space::curate` and `crate::space::influence`.
 
 pub mod advice;
 pub mod curation;

@@ -25,7 +25,7 @@ pub(crate) struct DatasetMeta {
 }
 
 impl DatasetMeta {
-    pub fn read(path: &Path) -> Result<Self, DatasetError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, DatasetError> {
         let bytes = match fs_err::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -4,7 +4,7 @@ use super::thumb::ThumbnailImage;
 
 /// One image with its predictions and their explanation.
 #[derive(Debug, Clone)]
-pub struct ImageCard {
+pub(crate) struct ImageCard {
     /// The name of the image, such as its file name.
     pub name: String,
     /// The thumbnail; `None` if the image can no longer be read.
@@ -19,7 +19,7 @@ pub struct ImageCard {
 
 /// Counterfactual predictions: the labels without some pairs.
 #[derive(Debug, Clone)]
-pub struct CounterfactualCard {
+pub(crate) struct CounterfactualCard {
     /// Which pairs are excluded.
     pub what: String,
     /// The labels, the highest first.
@@ -28,7 +28,7 @@ pub struct CounterfactualCard {
 
 /// The anchors behind a label's score.
 #[derive(Debug, Clone)]
-pub struct ExplanationCard {
+pub(crate) struct ExplanationCard {
     /// The label.
     pub label: String,
     /// Anchors with positive contributions, the strongest first.
@@ -41,7 +41,7 @@ pub struct ExplanationCard {
 
 /// One label with its score.
 #[derive(Debug, Clone)]
-pub struct LabelBar {
+pub(crate) struct LabelBar {
     /// The label.
     pub label: String,
     /// Softmax over the labels, between 0 and 1.
@@ -52,7 +52,7 @@ pub struct LabelBar {
 
 /// One anchor pair and its contribution to a label's similarity.
 #[derive(Debug, Clone)]
-pub struct AnchorCard {
+pub(crate) struct AnchorCard {
     /// The pair's id.
     pub id: String,
     /// Its texts.

@@ -2,7 +2,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod.rs` | [`contact_sheet`] |
+//! | `mod.rs` | `contact_sheet` |
 //! | `content.rs` | the contents of a page |
 //! | `card.rs` | one image: its labels as bars, its anchors as pictures |
 //! | `thumb.rs` | [`ThumbnailImage`]: a thumbnail, embedded in the page |
@@ -19,7 +19,9 @@ mod thumb;
 
 use std::fmt::Write as _;
 
-pub use self::content::{AnchorCard, CounterfactualCard, ExplanationCard, ImageCard, LabelBar};
+pub(crate) use self::content::{
+    AnchorCard, CounterfactualCard, ExplanationCard, ImageCard, LabelBar,
+};
 use self::escape::EscapedText;
 pub use self::thumb::{ThumbnailError, ThumbnailImage, thumbnail};
 
@@ -34,7 +36,7 @@ const HEAD_BEGIN: &str = r#"<!doctype html>
 "#;
 
 /// Whether a file with this beginning is a page with this title.
-pub fn is_sheet(head: &[u8], title: &str) -> bool {
+pub(crate) fn is_sheet(head: &[u8], title: &str) -> bool {
     let begin = format!(
         "{HEAD_BEGIN}<title>{}</title>\n<style>\n",
         EscapedText(title)
@@ -44,7 +46,11 @@ pub fn is_sheet(head: &[u8], title: &str) -> bool {
 
 /// Writes the page: a title, facts about how the predictions were made (name and value), and a card
 /// for each image.
-pub fn contact_sheet(title: &str, facts: &[(String, String)], cards: &[ImageCard]) -> String {
+pub(crate) fn contact_sheet(
+    title: &str,
+    facts: &[(String, String)],
+    cards: &[ImageCard],
+) -> String {
     let mut page = String::new();
     // Writing to a String cannot fail.
     let _ = write_page(&mut page, title, facts, cards);

@@ -76,7 +76,8 @@ impl ThumbnailImage {
     }
 
     /// Width and height in pixels.
-    pub fn size(&self) -> (u32, u32) {
+    #[cfg(test)]
+    fn size(&self) -> (u32, u32) {
         (self.width, self.height)
     }
 

@@ -10,7 +10,7 @@ use crate::space::relative::shared;
 
 /// The settings of a space part, that is, of one way of comparing an image with a text: how it is named,
 /// validated, fitted to anchors, and explained.
-pub trait PartSettings: Copy {
+pub(crate) trait PartSettings: Copy {
     /// The named settings of this kind: name, description and settings.
     fn named() -> Vec<(&'static str, &'static str, Self)>;
 
@@ -80,7 +80,7 @@ pub trait PartSettings: Copy {
 
 /// The product of two codes, split.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ScoreSplit {
+pub(crate) enum ScoreSplit {
     /// The contribution of each anchor; they add up to the product.
     ByAnchor(Vec<(u32, f64)>),
     /// The whole product, which does not split into anchors.

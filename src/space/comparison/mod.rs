@@ -9,7 +9,7 @@
 //! | `canonical` | canonical coordinates, directly (CCA) |
 //! | `ridge`, `procrustes` | the text's vector and the image's, mapped into the text encoder's space |
 //!
-//! What each does is in `kind`. To add a kind, add a file with a [`PartSettings`] and a row to the table of
+//! What each does is in `kind`. To add a kind, add a file with a `PartSettings` and a row to the table of
 //! [`Part`].
 
 mod asif;
@@ -24,11 +24,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use asif_canonical::AsifCanonicalParams;
-pub use kind::{PartSettings, ScoreSplit};
+pub(crate) use asif_canonical::AsifCanonicalParams;
+pub(crate) use kind::{PartSettings, ScoreSplit};
 pub use procrustes::ProcrustesParams;
 pub use ridge::RidgeParams;
-pub use whitened::WhitenedParams;
+pub(crate) use whitened::WhitenedParams;
 
 use super::PartCode;
 use super::anchors::AnchorSource;
@@ -65,7 +65,7 @@ macro_rules! parts {
             }
 
             /// The name of its kind, one of the [known spaces](super::recipe::known_spaces).
-            pub fn name(&self) -> &'static str {
+            pub(crate) fn name(&self) -> &'static str {
                 match self { $(Self::$variant(settings) => settings.name(),)* }
             }
 
@@ -78,7 +78,7 @@ macro_rules! parts {
             ///
             /// # Errors
             /// A [`RecipeError`] that names the setting.
-            pub fn validate(&self) -> Result<(), RecipeError> {
+            pub(crate) fn validate(&self) -> Result<(), RecipeError> {
                 match self { $(Self::$variant(settings) => PartSettings::validate(settings),)* }
             }
 
@@ -133,7 +133,7 @@ parts! {
 
 impl Part {
     /// The settings of the part's relative rows, if it compares rows.
-    pub fn rows(mut self) -> Option<RelativeParams> {
+    pub(crate) fn rows(mut self) -> Option<RelativeParams> {
         self.rows_mut().copied()
     }
 
@@ -143,7 +143,7 @@ impl Part {
     }
 
     /// The settings of plain relative rows, if the part is of that kind.
-    pub fn plain(&self) -> Option<&RelativeParams> {
+    pub(crate) fn plain(&self) -> Option<&RelativeParams> {
         if let Self::Asif(rows) = self {
             Some(rows)
         } else {

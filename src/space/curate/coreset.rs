@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 ///
 /// An `evenness` of 1 keeps the groups' shares, 0 makes them equal. Rounding goes to the largest
 /// remainders, ties to the first group.
-pub fn quotas(sizes: &[usize], want: usize, evenness: f64) -> Vec<usize> {
+pub(crate) fn quotas(sizes: &[usize], want: usize, evenness: f64) -> Vec<usize> {
     let mut given = vec![0; sizes.len()];
     let mut left = want.min(sizes.iter().sum());
     // A group that is used up leaves the rest of its quota to the others, in the same proportion.
@@ -56,7 +56,7 @@ pub fn quotas(sizes: &[usize], want: usize, evenness: f64) -> Vec<usize> {
 ///
 /// With equal worths this is the greedy 2-approximation of k-centre (Gonzalez, Theoretical Computer
 /// Science 38, 1985).
-pub fn spread(x: ArrayView2<'_, f32>, worth: &[f64], want: usize) -> Vec<usize> {
+pub(crate) fn spread(x: ArrayView2<'_, f32>, worth: &[f64], want: usize) -> Vec<usize> {
     let n = x.nrows();
     let mut far = vec![2f64; n];
     let mut free = vec![true; n];

@@ -14,7 +14,7 @@ const POWER: i32 = 4;
 /// vectors there, each weighted by the fourth power of its cosine here, minus `mean`, normalised.
 ///
 /// `neighbours` are cosines with vectors `[dim]`. Zero if there are none.
-pub fn expected<'a>(
+pub(crate) fn expected<'a>(
     neighbours: impl IntoIterator<Item = (f32, &'a [f32])>,
     mean: &[f32],
 ) -> Vec<f32> {
@@ -40,7 +40,7 @@ pub fn expected<'a>(
 
 /// The share of `others` `[m, dim]` that are nearer to the `expected` vector `[n, dim]` than the pair's
 /// `own` vector `[n, dim]` is, counting half of the ties: `[n]`. 0 is the best, 0.5 is chance.
-pub fn rank_of_own(
+pub(crate) fn rank_of_own(
     expected: ArrayView2<'_, f32>,
     own: ArrayView2<'_, f32>,
     others: ArrayView2<'_, f32>,

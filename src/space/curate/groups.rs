@@ -2,7 +2,7 @@
 
 /// The connected components of the numbers below `n` with two or more members: each ascending, ordered by
 /// their first member.
-pub fn connected(n: usize, links: impl IntoIterator<Item = (u32, u32)>) -> Vec<Vec<u32>> {
+pub(crate) fn connected(n: usize, links: impl IntoIterator<Item = (u32, u32)>) -> Vec<Vec<u32>> {
     let mut parent: Vec<u32> = (0..n as u32).collect();
     for (a, b) in links {
         let (a, b) = (root(&mut parent, a), root(&mut parent, b));

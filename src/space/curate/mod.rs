@@ -7,5 +7,5 @@
 //! | [`groups`] | connected components |
 
 pub mod coreset;
-pub mod fit;
-pub mod groups;
+pub(crate) mod fit;
+pub(crate) mod groups;

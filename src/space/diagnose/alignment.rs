@@ -27,7 +27,7 @@ pub struct NeighbourAgreement {
 /// `x` and `y` are similarities of the same `n` pairs with each other, `[n, n]`.
 ///
 /// The interval is the normal one of a mean over pairs. Chance is `k / (n - 1)`.
-pub fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> NeighbourAgreement {
+pub(crate) fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> NeighbourAgreement {
     let n = x.nrows().min(y.nrows());
     let k = k.min(n.saturating_sub(1));
     if k == 0 {
@@ -56,13 +56,19 @@ pub fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> Neighbou
 
 /// Linear CKA of both sides with unbiased HSIC: 1 if the similarities agree up to a factor, about 0 if
 /// they are unrelated, and 0 for fewer than 4 pairs.
-pub fn cka(x: &Array2<f32>, y: &Array2<f32>) -> f64 {
+#[cfg(test)]
+fn cka(x: &Array2<f32>, y: &Array2<f32>) -> f64 {
     let (x, y) = (GramStatistics::new(x), GramStatistics::new(y));
     x.cka(&y, None)
 }
 
 /// Linear CKA, and the largest of `draws` values for shuffled pairs as the level of chance.
-pub fn cka_against_chance(x: &Array2<f32>, y: &Array2<f32>, draws: usize, seed: u64) -> (f64, f64) {
+pub(crate) fn cka_against_chance(
+    x: &Array2<f32>,
+    y: &Array2<f32>,
+    draws: usize,
+    seed: u64,
+) -> (f64, f64) {
     let (x, y) = (GramStatistics::new(x), GramStatistics::new(y));
     let mut random = SplitMix64::new(seed);
     let chance = (0..draws)

@@ -14,7 +14,7 @@ const PASSES: usize = 30;
 ///
 /// Initialised by k-means++ (Arthur and Vassilvitskii, SODA 2007); deterministic for a seed. There are
 /// fewer than `k` groups if there are fewer distinct vectors.
-pub fn kmeans(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32> {
+pub(crate) fn kmeans(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32> {
     let mut centres = begin(x, k, seed);
     let mut last = Vec::new();
     for _ in 0..PASSES {
@@ -39,7 +39,7 @@ pub fn kmeans(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32> {
 }
 
 /// The nearest of the centres `[k, d]` to each row of `x` `[n, d]`, and its cosine: `[n]`.
-pub fn assign(x: ArrayView2<'_, f32>, centres: ArrayView2<'_, f32>) -> Vec<(u32, f32)> {
+pub(crate) fn assign(x: ArrayView2<'_, f32>, centres: ArrayView2<'_, f32>) -> Vec<(u32, f32)> {
     const ROWS: usize = 4096;
     x.axis_chunks_iter(Axis(0), ROWS)
         .flat_map(|rows| {

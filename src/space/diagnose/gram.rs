@@ -7,7 +7,7 @@ use rayon::prelude::*;
 const BLOCK: usize = 128;
 
 /// The dot products of every row of `a` `[n, d]` with every row of `b` `[m, d]`: `[n, m]`.
-pub fn products(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
+pub(crate) fn products(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
     let mut out = Array2::zeros((a.nrows(), b.nrows()));
     let blocks = out.axis_chunks_iter_mut(Axis(0), BLOCK);
     let blocks: Vec<_> = blocks.zip(a.axis_chunks_iter(Axis(0), BLOCK)).collect();
@@ -19,7 +19,7 @@ pub fn products(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
 
 /// The `k` largest of a row of similarities except number `own`, largest first, ties by lowest number, NaN
 /// last.
-pub fn nearest(similarities: &[f32], own: Option<usize>, k: usize) -> Vec<u32> {
+pub(crate) fn nearest(similarities: &[f32], own: Option<usize>, k: usize) -> Vec<u32> {
     let rank = |i: u32| {
         let s = similarities[i as usize];
         if s.is_nan() { f32::NEG_INFINITY } else { s }
@@ -37,7 +37,7 @@ pub fn nearest(similarities: &[f32], own: Option<usize>, k: usize) -> Vec<u32> {
 }
 
 /// The `k` nearest others of each row of a square matrix of similarities: `[n][k]`.
-pub fn neighbours(gram: &Array2<f32>, k: usize) -> Vec<Vec<u32>> {
+pub(crate) fn neighbours(gram: &Array2<f32>, k: usize) -> Vec<Vec<u32>> {
     (0..gram.nrows())
         .into_par_iter()
         .map(|i| nearest(&gram.row(i).to_vec(), Some(i), k))

@@ -2,7 +2,7 @@
 //! 2010).
 
 /// How often each of `n` is among the neighbours of the others, `[n]`.
-pub fn occurrences(neighbours: &[Vec<u32>], n: usize) -> Vec<u32> {
+pub(crate) fn occurrences(neighbours: &[Vec<u32>], n: usize) -> Vec<u32> {
     let mut times = vec![0; n];
     for &i in neighbours.iter().flatten() {
         times[i as usize] += 1;
@@ -12,7 +12,7 @@ pub fn occurrences(neighbours: &[Vec<u32>], n: usize) -> Vec<u32> {
 
 /// The skewness of a distribution: its third central moment divided by the cube of its deviation; 0 if all
 /// values are equal.
-pub fn skewness(times: &[u32]) -> f64 {
+pub(crate) fn skewness(times: &[u32]) -> f64 {
     let n = times.len().max(1) as f64;
     let mean = times.iter().map(|&t| f64::from(t)).sum::<f64>() / n;
     let moment = |p: i32| {

@@ -6,7 +6,7 @@ const SURE: f64 = 0.5;
 /// The English name of the most probable language of `text`; `None` if it is too short or ambiguous.
 ///
 /// By trigram frequencies (the `whatlang` crate): reliable for a sentence, not for two words.
-pub fn language(text: &str) -> Option<&'static str> {
+pub(crate) fn language(text: &str) -> Option<&'static str> {
     let info = whatlang::detect(text)?;
     (info.confidence() > SURE).then(|| info.lang().eng_name())
 }

@@ -8,8 +8,8 @@
 //! | [`hubs`] | vectors that are near too many others |
 //! | [`language`] | which language a caption is in |
 
-pub mod alignment;
-pub mod clusters;
-pub mod gram;
-pub mod hubs;
-pub mod language;
+pub(crate) mod alignment;
+pub(crate) mod clusters;
+pub(crate) mod gram;
+pub(crate) mod hubs;
+pub(crate) mod language;

@@ -13,18 +13,18 @@ use crate::space::{CoordinateFrame, RelativeParams};
 /// The key of the coordinates in which anchors are searched: the kind of a part and its settings, without
 /// those of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FrameKey(String);
+pub(crate) struct FrameKey(String);
 
 impl FrameKey {
     /// The key of a kind with these settings as text, which must show every digit of their numbers.
-    pub fn new(kind: &str, settings: &[String]) -> Self {
+    pub(crate) fn new(kind: &str, settings: &[String]) -> Self {
         Self(format!("{kind} {}", settings.join(", ")))
     }
 }
 
 /// Fits parts to anchors, and caches what several of them share.
 #[derive(Debug)]
-pub struct SpaceFitter<A> {
+pub(crate) struct SpaceFitter<A> {
     anchors: A,
     moments: Option<Arc<Moments>>,
     /// By shrinkage: the decomposition that its canonical coordinates are computed from.
@@ -35,7 +35,7 @@ pub struct SpaceFitter<A> {
 
 impl<A: AnchorSource> SpaceFitter<A> {
     /// A fitter for these anchors.
-    pub fn new(anchors: A) -> Self {
+    pub(crate) fn new(anchors: A) -> Self {
         Self {
             anchors,
             moments: None,
@@ -46,7 +46,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     }
 
     /// The anchors.
-    pub fn anchors(&self) -> &A {
+    pub(crate) fn anchors(&self) -> &A {
         &self.anchors
     }
 
@@ -54,7 +54,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     ///
     /// # Errors
     /// Those of `make`.
-    pub fn rows(
+    pub(crate) fn rows(
         &mut self,
         key: FrameKey,
         params: RelativeParams,
@@ -76,7 +76,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     ///
     /// # Errors
     /// When the file that holds them is damaged.
-    pub fn moments(&mut self) -> Result<&Moments, A::Error> {
+    pub(crate) fn moments(&mut self) -> Result<&Moments, A::Error> {
         let moments = match self.moments.take() {
             Some(moments) => moments,
             None => self.anchors.moments()?,
@@ -85,7 +85,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     }
 
     /// Frames in which the anchors' mean is subtracted.
-    pub fn centered(&self) -> PerModality<CoordinateFrame> {
+    pub(crate) fn centered(&self) -> PerModality<CoordinateFrame> {
         PerModality::of(|side| {
             let mean = self.anchors.mean(side);
             let mean_row = RowMatrix::of_one(&mean);
@@ -95,7 +95,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     }
 
     /// Frames in the coordinates of maps: each stored row is projected once, for its norm.
-    pub fn mapped(&self, maps: PerModality<LinearMap>) -> PerModality<CoordinateFrame> {
+    pub(crate) fn mapped(&self, maps: PerModality<LinearMap>) -> PerModality<CoordinateFrame> {
         let sides = PerModality::of(|side| side);
         sides.zip(maps).map(|(side, map)| {
             let norms = self.anchors.of_stored(side, &|rows| map.norms(rows));
@@ -129,7 +129,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     }
 
     /// Drops frames of other keys and maps of other settings, and keeps moments and decompositions.
-    pub fn retain(&mut self, keys: &[FrameKey], canonical: &[CanonicalParams]) {
+    pub(crate) fn retain(&mut self, keys: &[FrameKey], canonical: &[CanonicalParams]) {
         self.frames.retain(|(key, _)| keys.contains(key));
         self.maps.retain(|(params, _)| canonical.contains(params));
     }

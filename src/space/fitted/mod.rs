@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-pub use fitter::{FrameKey, SpaceFitter};
-pub use part::{FittedPart, FittedRows};
+pub(crate) use fitter::{FrameKey, SpaceFitter};
+pub(crate) use part::{FittedPart, FittedRows};
 
 use super::anchors::{AnchorSource, NearestAnchors, NearestQuery};
 use super::cohort::CalibrationCohort;
@@ -65,7 +65,7 @@ impl FittedSpace {
     }
 
     /// The recipe in use, which may be simpler than the one given: see [`Recipe::for_anchors`].
-    pub fn recipe(&self) -> &Recipe {
+    pub(crate) fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
@@ -104,7 +104,7 @@ impl FittedSpace {
     ///
     /// # Errors
     /// As [`represent`](Self::represent).
-    pub fn rows<A: AnchorSource>(
+    pub(crate) fn rows<A: AnchorSource>(
         &self,
         anchors: &A,
         side: Modality,
@@ -127,7 +127,7 @@ impl FittedSpace {
     ///
     /// # Errors
     /// As [`represent`](Self::represent).
-    pub fn nearest<A: AnchorSource>(
+    pub(crate) fn nearest<A: AnchorSource>(
         &self,
         anchors: &A,
         side: Modality,
@@ -146,7 +146,7 @@ impl FittedSpace {
     /// Explains the score of an image and a text of this space by the anchors behind it.
     ///
     /// Each part splits as far as its kind allows: see
-    /// [`PartSettings::split`](super::comparison::PartSettings::split). The summands of the calibration are the
+    /// `PartSettings::split`. The summands of the calibration are the
     /// explanation's offset. Everything adds up to the score.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::space::{CoordinateFrame, RelativeParams};
 
 /// A fitted part of a recipe: how the inputs of each side become codes.
 #[derive(Debug, Clone)]
-pub enum FittedPart {
+pub(crate) enum FittedPart {
     /// By their nearest anchors in a frame, as relative rows.
     Rows(FittedRows),
     /// By maps, as coordinates.
@@ -17,7 +17,7 @@ pub enum FittedPart {
 
 /// How relative rows are computed.
 #[derive(Debug, Clone)]
-pub struct FittedRows {
+pub(crate) struct FittedRows {
     /// How similarities become a row.
     pub params: RelativeParams,
     /// The coordinates in which the anchors of each side are searched.
@@ -26,7 +26,7 @@ pub struct FittedRows {
 
 impl FittedPart {
     /// How relative rows are computed, if the part has any.
-    pub fn rows(&self) -> Option<&FittedRows> {
+    pub(crate) fn rows(&self) -> Option<&FittedRows> {
         match self {
             Self::Rows(rows) => Some(rows),
             Self::Mapped(_) => None,

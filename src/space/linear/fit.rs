@@ -72,7 +72,7 @@ impl CanonicalFactors {
     ///
     /// # Errors
     /// [`FitError`].
-    pub fn of(moments: &Moments, shrinkage: f64) -> Result<Self, FitError> {
+    pub(crate) fn of(moments: &Moments, shrinkage: f64) -> Result<Self, FitError> {
         let [sx, sy, cxy] = checked(moments)?;
         let factors = PerModality {
             image: factor(&sx, shrinkage)?,
@@ -101,7 +101,7 @@ impl CanonicalFactors {
     }
 
     /// The maps for the number of coordinates and exponent in `params`; the shrinkage is that of the factors.
-    pub fn maps(&self, params: &CanonicalParams) -> PerModality<LinearMap> {
+    pub(crate) fn maps(&self, params: &CanonicalParams) -> PerModality<LinearMap> {
         let dims = params.dims.min(self.correlations.len());
         let known = known(&self.correlations);
         let scale: Vec<f64> = (0..dims)

@@ -29,7 +29,7 @@ struct ProjectionMatrix {
 
 impl LinearMap {
     /// Only subtracts `center` and normalises.
-    pub fn identity(center: Vec<f32>) -> Self {
+    pub(crate) fn identity(center: Vec<f32>) -> Self {
         let scale = vec![1.0; center.len()];
         Self {
             center_norm: dot(&center, &center).sqrt(),
@@ -41,7 +41,7 @@ impl LinearMap {
 
     /// `matrix` is `[dim, coordinates]`; `scale` holds a number for each coordinate, for canonical
     /// coordinates the correlation.
-    pub fn new(center: Vec<f32>, matrix: Array2<f32>, scale: Vec<f32>) -> Self {
+    pub(crate) fn new(center: Vec<f32>, matrix: Array2<f32>, scale: Vec<f32>) -> Self {
         let squares = matrix.iter().map(|&m| f64::from(m).powi(2));
         let matrix = ProjectionMatrix {
             norm: squares.sum::<f64>().sqrt(),
@@ -57,7 +57,7 @@ impl LinearMap {
     }
 
     /// The centre, `[dim]`.
-    pub fn center(&self) -> &[f32] {
+    pub(crate) fn center(&self) -> &[f32] {
         &self.center
     }
 
@@ -67,18 +67,19 @@ impl LinearMap {
     }
 
     /// A number for each coordinate, `[coordinates]`: for canonical coordinates the correlation.
-    pub fn scale(&self) -> &[f32] {
+    #[cfg(test)]
+    pub(crate) fn scale(&self) -> &[f32] {
         &self.scale
     }
 
     /// The number of coordinates.
-    pub fn coordinates(&self) -> usize {
+    pub(crate) fn coordinates(&self) -> usize {
         self.scale.len()
     }
 
     /// The coordinates of vectors, `[n, dim]` row-major, as `[n, coordinates]` of unit norm; zero for a
     /// vector whose coordinates are only rounding.
-    pub fn apply(&self, vectors: &[f32]) -> Vec<f32> {
+    pub(crate) fn apply(&self, vectors: &[f32]) -> Vec<f32> {
         let mut out = self.project(vectors);
         let rows = out.chunks_exact_mut(self.coordinates().max(1));
         for (row, x) in rows.zip(vectors.chunks_exact(self.center.len().max(1))) {
@@ -95,7 +96,7 @@ impl LinearMap {
     }
 
     /// The norms of the coordinates before normalisation, `[n]`; 0 where they are only rounding.
-    pub fn norms(&self, vectors: &[f32]) -> Vec<f32> {
+    pub(crate) fn norms(&self, vectors: &[f32]) -> Vec<f32> {
         let projected = self.project(vectors);
         let rows = projected.chunks_exact(self.coordinates().max(1));
         rows.zip(vectors.chunks_exact(self.center.len().max(1)))
@@ -125,7 +126,7 @@ impl LinearMap {
     /// The vectors `q`, `[n, dim]`, and the numbers `b`, `[n]`, with `<q, a> + b = <u, (a - center) M>`
     /// for any `a`, where `u` are coordinates, `[n, coordinates]`. So projected anchors are searched
     /// without storing them.
-    pub fn pull_back(&self, u: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    pub(crate) fn pull_back(&self, u: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let vectors = match &self.matrix {
             Some(matrix) => matrix.back.times(u),
             None => u.to_vec(),
@@ -137,7 +138,7 @@ impl LinearMap {
 
     /// `M scale^-power u`, `[dim]`, for coordinates `u`; used to explain a canonical score, see
     /// [`canonical`](super::canonical). Coordinates of scale 0 are skipped.
-    pub fn unscaled(&self, u: &[f32], power: f32) -> Vec<f32> {
+    pub(crate) fn unscaled(&self, u: &[f32], power: f32) -> Vec<f32> {
         let unscaled = |(u, s): (&f32, &f32)| if *s > 0.0 { u / s.powf(power) } else { 0.0 };
         let u: Vec<f32> = u.iter().zip(&self.scale).map(unscaled).collect();
         self.pull_back(&u).0

@@ -7,14 +7,14 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`moments`] | exact sums of products, to which pairs can be added and removed exactly |
-//! | [`fit`] | canonical coordinates, ridge, Procrustes, whitening |
+//! | `moments` | exact sums of products, to which pairs can be added and removed exactly |
+//! | `fit` | canonical coordinates, ridge, Procrustes, whitening |
 //! | `params` | the settings of canonical coordinates |
-//! | [`map`] | a linear map: a centre and a matrix |
+//! | `map` | a linear map: a centre and a matrix |
 
-pub mod fit;
-pub mod map;
-pub mod moments;
+pub(crate) mod fit;
+pub(crate) mod map;
+pub(crate) mod moments;
 mod params;
 
 pub use fit::{CanonicalFactors, FitError, canonical, procrustes, ridge, whitening};

@@ -17,7 +17,7 @@ const BLOCK: usize = 1024;
 /// Columns of a tile of a product: a tile is one task.
 const TILE: usize = 320;
 /// The number of units in a component of 1.
-pub const UNITS: f64 = 32_768.0;
+pub(crate) const UNITS: f64 = 32_768.0;
 
 /// Sums over pairs `(x, y)` of image vectors `[dx]` and text vectors `[dy]`, in units.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,11 @@ impl Moments {
     }
 
     /// From the values returned by [`Self::parts`].
-    pub fn from_parts(count: u64, first: PerModality<Vec<f64>>, second: [Array2<f64>; 3]) -> Self {
+    pub(crate) fn from_parts(
+        count: u64,
+        first: PerModality<Vec<f64>>,
+        second: [Array2<f64>; 3],
+    ) -> Self {
         Self {
             count,
             first,
@@ -65,17 +69,17 @@ impl Moments {
     }
 
     /// The number of pairs, the sums of both sides and of `x x'`, `y y'` and `x y'`, in units.
-    pub fn parts(&self) -> (u64, &PerModality<Vec<f64>>, &[Array2<f64>; 3]) {
+    pub(crate) fn parts(&self) -> (u64, &PerModality<Vec<f64>>, &[Array2<f64>; 3]) {
         (self.count, &self.first, &self.second)
     }
 
     /// The number of pairs added.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// The lengths of both sides' vectors.
-    pub fn dims(&self) -> PerModality<usize> {
+    pub(crate) fn dims(&self) -> PerModality<usize> {
         self.first.as_ref().map(Vec::len)
     }
 
@@ -105,7 +109,7 @@ impl Moments {
     }
 
     /// Adds all pairs of other sums.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.combine(other, 1.0);
         self.count += other.count;
     }
@@ -151,7 +155,7 @@ impl Moments {
 }
 
 /// A component as [`Moments`] counts it.
-pub fn round(x: f32) -> f64 {
+pub(crate) fn round(x: f32) -> f64 {
     (f64::from(x) * UNITS).round()
 }
 

@@ -88,7 +88,7 @@ pub fn find(name: &str) -> Option<&'static TemplateSet> {
 /// The templates that a user asked for: a name that begins with `clip:` or `asif:`, else a file.
 ///
 /// # Errors
-/// A [`PromptsError`]: an unknown name, or as [`PromptTemplates::from_file`].
+/// A [`PromptsError`]: an unknown name, or as `PromptTemplates::from_file`.
 pub fn load(name_or_file: &str) -> Result<PromptTemplates, PromptsError> {
     if let Some(set) = find(name_or_file) {
         return set.templates();

@@ -43,7 +43,7 @@ impl PromptTemplates {
     /// # Errors
     /// As [`PromptTemplates::parse`], with the line, and for a file that is missing, not UTF-8, or whose form shows
     /// that it is something else.
-    pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
+    pub(crate) fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
         match form::templates(path, &text)? {
             Some(list) => Self::parse_in(Some(path), list.into_iter().enumerate()),
@@ -55,7 +55,7 @@ impl PromptTemplates {
     /// Notes for the user on how a file of templates was read.
     ///
     /// # Errors
-    /// As [`PromptTemplates::from_file`] for a file that cannot be read.
+    /// As `PromptTemplates::from_file` for a file that cannot be read.
     pub fn notes_of_file(path: &Path) -> Result<Vec<String>, PromptsError> {
         Ok(form::comments(path, &read(path)?).into_iter().collect())
     }
@@ -82,7 +82,7 @@ impl PromptTemplates {
     }
 
     /// The prompts for a class name, one for each template in order.
-    pub fn render(&self, class: &str) -> Vec<String> {
+    pub(crate) fn render(&self, class: &str) -> Vec<String> {
         self.0
             .iter()
             .map(|template| template.parts.join(class))

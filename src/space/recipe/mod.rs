@@ -38,7 +38,7 @@ use super::params::RelativeParams;
 
 /// With fewer anchors than this the correlations of both sides cannot be estimated, and a fused space
 /// is plain relative rows.
-pub const FEW: usize = 64;
+pub(crate) const FEW: usize = 64;
 
 /// The recipe of a space: its parts, and how their scores are calibrated and added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ impl From<StoredRecipe> for Recipe {
 
 impl Recipe {
     /// A recipe of one part, not calibrated.
-    pub fn of(part: Part) -> Self {
+    pub(crate) fn of(part: Part) -> Self {
         Self {
             parts: vec![WeightedPart { weight: 1.0, part }],
             calibration: None,
@@ -106,20 +106,20 @@ impl Recipe {
     }
 
     /// The correction for hubs.
-    pub fn hubness(&self) -> HubnessCorrection {
+    pub(crate) fn hubness(&self) -> HubnessCorrection {
         self.calibration
             .map_or(HubnessCorrection::None, |c| c.hubness)
     }
 
     /// Whether each part needs the unit of its scores, see [`ScoreCalibration`]: for a sum of parts, and for the
     /// lower bound of s-norm's deviation.
-    pub fn has_units(&self) -> bool {
+    pub(crate) fn has_units(&self) -> bool {
         self.parts.len() > 1 || self.hubness() == HubnessCorrection::SNorm
     }
 
     /// The recipe that is used with so many anchors: below [`FEW`] only the relative rows of the encoders'
     /// vectors, not calibrated, if the recipe has them; else the whole recipe.
-    pub fn for_anchors(&self, anchors: usize) -> Self {
+    pub(crate) fn for_anchors(&self, anchors: usize) -> Self {
         let plain = self.parts.iter().find(|p| p.part.plain().is_some());
         match plain {
             Some(plain) if anchors < FEW && self.parts.len() > 1 => Self::of(plain.part),

@@ -44,7 +44,7 @@ impl Recipe {
     }
 
     /// The name of exactly this recipe, if it has one.
-    pub fn known_name(&self) -> Option<&'static str> {
+    pub(crate) fn known_name(&self) -> Option<&'static str> {
         let mut names = known_spaces().into_iter().map(|(name, _)| name);
         names.find(|name| Self::named(name).is_ok_and(|known| known == *self))
     }

@@ -30,7 +30,7 @@ fn calibrated(calibration: &ScoreCalibration, of: &str) -> String {
 }
 
 impl Recipe {
-    /// The recipe that is used with so many anchors, as one line: see [`Recipe::for_anchors`]. If there are
+    /// The recipe that is used with so many anchors, as one line: see `Recipe::for_anchors`. If there are
     /// fewer anchors than the cohort wants, all of them are the cohort.
     pub fn in_use(&self, anchors: usize) -> String {
         let mut used = self.for_anchors(anchors);

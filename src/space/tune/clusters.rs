@@ -13,7 +13,7 @@ const BLOCK: usize = 512;
 /// The cluster of each unit vector, `[n]`, and the centres' directions, `[clusters, dim]`.
 ///
 /// A cluster may stay empty.
-pub fn clusters(
+pub(crate) fn clusters(
     vectors: ArrayView2<f32>,
     count: usize,
     random: &mut SplitMix64,

@@ -35,7 +35,7 @@ pub struct RelativeGain {
 
 impl RecipeMetrics {
     /// The means of these answers.
-    pub fn of(marks: &TaskRanks) -> Self {
+    pub(crate) fn of(marks: &TaskRanks) -> Self {
         let mean = |answers: &[ReciprocalRank], value: fn(&ReciprocalRank) -> f64| {
             let sum = answers.iter().map(value).sum::<f64>();
             (!answers.is_empty()).then(|| sum / answers.len() as f64)
@@ -58,7 +58,7 @@ type UnitDifferences = Vec<(f64, usize)>;
 
 /// The gain of `new` over `old`, relative to the quality `base`. The standard error is clustered by unit,
 /// because answers of one unit are not independent.
-pub fn gain(new: &TaskRanks, old: &TaskRanks, base: &RecipeMetrics) -> RelativeGain {
+pub(crate) fn gain(new: &TaskRanks, old: &TaskRanks, base: &RecipeMetrics) -> RelativeGain {
     let units = differences(new, old);
     let (mut value, mut variance) = (0.0, 0.0);
     for (units, weight) in units.iter().zip(weights(&units, base)) {
@@ -73,12 +73,6 @@ pub fn gain(new: &TaskRanks, old: &TaskRanks, base: &RecipeMetrics) -> RelativeG
     }
 }
 
-/// Whether `new` is worse than `old` at either task, by more than the standard error.
-pub fn loses(new: &TaskRanks, old: &TaskRanks) -> bool {
-    let units = differences(new, old);
-    units.iter().map(mean).any(|m| m.value < -m.error)
-}
-
 /// The mean difference of all answers.
 fn mean(units: &UnitDifferences) -> RelativeGain {
     let n = units.iter().map(|u| u.1).sum::<usize>().max(1) as f64;
@@ -91,7 +85,12 @@ fn mean(units: &UnitDifferences) -> RelativeGain {
 
 /// The 95 % interval of that gain: the percentiles of a bootstrap over units (B. Efron, Ann. Statist.
 /// 7, 1979).
-pub fn interval(new: &TaskRanks, old: &TaskRanks, base: &RecipeMetrics, seed: u64) -> [f64; 2] {
+pub(crate) fn interval(
+    new: &TaskRanks,
+    old: &TaskRanks,
+    base: &RecipeMetrics,
+    seed: u64,
+) -> [f64; 2] {
     let units = differences(new, old);
     let weights = weights(&units, base);
     let mut random = SplitMix64::new(seed);
@@ -158,6 +157,12 @@ mod tests {
             unit: i as u32 / 2,
         };
         ranks.map(|r| r.iter().enumerate().map(answer).collect())
+    }
+
+    /// Whether `new` is worse than `old` at either task, by more than the standard error.
+    fn loses(new: &TaskRanks, old: &TaskRanks) -> bool {
+        let units = differences(new, old);
+        units.iter().map(mean).any(|m| m.value < -m.error)
     }
 
     #[test]

@@ -15,14 +15,14 @@ use crate::space::linear::Moments;
 use crate::space::matrices::MatrixAnchors;
 
 /// The two tasks that a space is evaluated on: retrieval of held-out pairs, and classification.
-pub const TASKS: usize = 2;
+pub(crate) const TASKS: usize = 2;
 
 /// The answers of a recipe to each task's questions, over all folds.
-pub type TaskRanks = [Vec<ReciprocalRank>; TASKS];
+pub(crate) type TaskRanks = [Vec<ReciprocalRank>; TASKS];
 
 /// Folds to evaluate recipes on, each a stage with its questions.
 #[derive(Debug)]
-pub struct FoldEvaluator<'a> {
+pub(crate) struct FoldEvaluator<'a> {
     stages: Vec<(RecipeScorer<'a>, Vec<(usize, TuneQuestion)>)>,
 }
 
@@ -37,7 +37,7 @@ pub struct SideVectors<'a> {
 
 impl SideVectors<'_> {
     /// The same with a shorter lifetime, because the lifetimes of array views are invariant.
-    pub fn view(&self) -> SideVectors<'_> {
+    pub(crate) fn view(&self) -> SideVectors<'_> {
         SideVectors {
             sides: self.sides.as_ref().map(|rows| rows.view()),
             moments: self.moments,
@@ -47,7 +47,7 @@ impl SideVectors<'_> {
 
 impl<'a> FoldEvaluator<'a> {
     /// The stages of these folds.
-    pub fn of_folds(vectors: SideVectors<'a>, folds: &[Fold], depth: RecipeLimits) -> Self {
+    pub(crate) fn of_folds(vectors: SideVectors<'a>, folds: &[Fold], depth: RecipeLimits) -> Self {
         let stage = |fold: &Fold| {
             let moments = fitted(vectors, &fold.fit);
             let of_classes = || fold.classes.iter();
@@ -83,7 +83,7 @@ impl<'a> FoldEvaluator<'a> {
 
     /// The held-out pairs of the folds, with labelled images in place of their classes: the images with
     /// odd or even number, according to `odd`. Spaces for the images are fitted on the pairs in `fit`.
-    pub fn with_labelled(
+    pub(crate) fn with_labelled(
         mut self,
         vectors: SideVectors<'a>,
         fit: Vec<u32>,
@@ -129,7 +129,11 @@ impl<'a> FoldEvaluator<'a> {
     ///
     /// # Errors
     /// When the space cannot be fitted to the pairs, or on cancellation.
-    pub fn marks(&mut self, recipe: &Recipe, cancel: &CancelToken) -> Result<TaskRanks, TuneError> {
+    pub(crate) fn marks(
+        &mut self,
+        recipe: &Recipe,
+        cancel: &CancelToken,
+    ) -> Result<TaskRanks, TuneError> {
         let mut marks = TaskRanks::default();
         let mut units = 0;
         for (stage, questions) in &mut self.stages {
@@ -152,7 +156,7 @@ impl<'a> FoldEvaluator<'a> {
     }
 
     /// Drops what none of these recipes needs.
-    pub fn retain(&mut self, recipes: &[&Recipe]) {
+    pub(crate) fn retain(&mut self, recipes: &[&Recipe]) {
         for (stage, _) in &mut self.stages {
             stage.retain(recipes);
         }

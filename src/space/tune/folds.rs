@@ -18,7 +18,7 @@ use super::clusters::clusters;
 use asif_index::random::SplitMix64;
 
 /// With fewer distinct pairs than this nothing can be held out.
-pub const FEW: usize = 200;
+pub(crate) const FEW: usize = 200;
 /// The mean number of groups in a cluster.
 const CLUSTER: usize = 20;
 /// The fewest images of a class.
@@ -39,7 +39,7 @@ pub struct FoldOptions {
 
 /// One split: the pairs to fit on, and the held-out pairs and classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fold {
+pub(crate) struct Fold {
     /// The pairs that spaces are fitted on, ascending.
     pub fit: Vec<u32>,
     /// Held-out pairs, one of each group: each image must find its text and each text its image.
@@ -50,7 +50,7 @@ pub struct Fold {
 
 /// A held-out cluster of pairs as a class: its images must find its prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldOutClass {
+pub(crate) struct HeldOutClass {
     /// The pair whose text is nearest to the mean of the cluster's texts.
     pub prompt: u32,
     /// The other pairs of the cluster.
@@ -59,7 +59,7 @@ pub struct HeldOutClass {
 
 /// The folds of some pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NestedFolds {
+pub(crate) struct NestedFolds {
     /// Inner folds, on which settings are chosen.
     pub inner: Vec<Fold>,
     /// The outer fold, on which the choice is measured; none of its held-out pairs is in any inner fold.
@@ -67,7 +67,7 @@ pub struct NestedFolds {
 }
 
 /// Draws folds of pairs with these groups ([`groups`](super::groups::groups)) and texts, `[n, dim]`.
-pub fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &FoldOptions) -> NestedFolds {
+pub(crate) fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &FoldOptions) -> NestedFolds {
     let mut random = SplitMix64::new(options.seed);
     let units = SplitUnits::new(groups, texts, &mut random);
     let all: Vec<u32> = (0..groups.len() as u32).collect();

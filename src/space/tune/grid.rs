@@ -8,7 +8,7 @@ use crate::space::{Part, Recipe, RelativeParams};
 
 /// A setting of a recipe that the search varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecipeAxis {
+pub(crate) enum RecipeAxis {
     /// The parts and their weights.
     Weights,
     /// The shrinkage of canonical coordinates.
@@ -28,7 +28,7 @@ pub enum RecipeAxis {
 }
 
 /// All axes in the order in which they are searched, the most important first.
-pub const AXES: [RecipeAxis; 8] = [
+pub(crate) const AXES: [RecipeAxis; 8] = [
     RecipeAxis::Weights,
     RecipeAxis::Shrinkage,
     RecipeAxis::Exponent,
@@ -50,13 +50,13 @@ const TOPS: [usize; 5] = [25, 50, 100, 200, 400];
 const FACTORS: [f64; 2] = [0.5, 2.0];
 
 /// The largest `k` that [`RecipeAxis::around`] tries.
-pub const DEEPEST: usize = 1600;
+pub(crate) const DEEPEST: usize = 1600;
 /// The largest number of counted scores that it tries, for a cohort of 1,000.
-pub const TOP: usize = 400;
+pub(crate) const TOP: usize = 400;
 
 impl RecipeAxis {
     /// All recipes that differ from `recipe` in this setting only, the nearest first.
-    pub fn around(self, recipe: &Recipe) -> Vec<Recipe> {
+    pub(crate) fn around(self, recipe: &Recipe) -> Vec<Recipe> {
         let mut found = match self {
             Self::Weights => weights(recipe),
             Self::Shrinkage => canonical(recipe, &SHRINKAGES, |c| &mut c.shrinkage),

@@ -7,7 +7,7 @@ use ndarray::{ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 /// Images with a higher cosine than this are near-duplicates.
-pub const SAME_IMAGE: f32 = 0.98;
+pub(crate) const SAME_IMAGE: f32 = 0.98;
 /// Rows compared at once.
 const BLOCK: usize = 512;
 
@@ -15,7 +15,7 @@ const BLOCK: usize = 512;
 ///
 /// `images` is `[n, dim]` of unit norm. Captions are compared ignoring case and surrounding whitespace.
 /// Groups are transitive: a chain of near-duplicates is one group.
-pub fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u32> {
+pub(crate) fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u32> {
     let n = images.nrows();
     let mut parents: Vec<u32> = (0..n as u32).collect();
     let mut first: HashMap<String, u32> = HashMap::new();

@@ -50,7 +50,7 @@ impl EncoderBlocks {
     }
 
     /// Joined vectors `[n, dim]` with other weights.
-    pub fn reweigh(&self, rows: ArrayView2<f32>, to: &Self) -> Array2<f32> {
+    pub(crate) fn reweigh(&self, rows: ArrayView2<f32>, to: &Self) -> Array2<f32> {
         let mut rows = rows.to_owned();
         let mut begin = 0;
         for ((dim, old), new) in self.dims.iter().zip(&self.weights).zip(&to.weights) {
@@ -69,7 +69,7 @@ impl EncoderBlocks {
 pub type EnsembleBlocks = PerModality<EncoderBlocks>;
 
 /// All weights that differ from `members` in one encoder of one modality.
-pub fn around(members: &EnsembleBlocks) -> Vec<EnsembleBlocks> {
+pub(crate) fn around(members: &EnsembleBlocks) -> Vec<EnsembleBlocks> {
     let of = |side: Modality| {
         members[side].around().into_iter().map(move |blocks| {
             let mut other = members.clone();
@@ -82,14 +82,18 @@ pub fn around(members: &EnsembleBlocks) -> Vec<EnsembleBlocks> {
 
 /// The pairs of an anchor set with other weights of the encoders.
 #[derive(Debug)]
-pub struct ReweighedPairs {
+pub(crate) struct ReweighedPairs {
     sides: PerModality<Array2<f32>>,
     moments: Moments,
 }
 
 impl ReweighedPairs {
     /// Rescales pairs with the weights `from` to the weights `to`.
-    pub fn new(vectors: SideVectors<'_>, from: &EnsembleBlocks, to: &EnsembleBlocks) -> Self {
+    pub(crate) fn new(
+        vectors: SideVectors<'_>,
+        from: &EnsembleBlocks,
+        to: &EnsembleBlocks,
+    ) -> Self {
         let sides = PerModality::of(|side| from[side].reweigh(vectors.sides[side], &to[side]));
         let moments = Moments::of(&sides);
         Self { sides, moments }

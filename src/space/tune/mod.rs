@@ -14,28 +14,28 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`groups`] | groups of pairs that must stay on the same side of a split |
-//! | [`clusters`] | clusters of texts with similar content |
+//! | `groups` | groups of pairs that must stay on the same side of a split |
+//! | `clusters` | clusters of texts with similar content |
 //! | [`folds`] | which pairs are fitted on and which are held out |
 //! | [`stage`] | fits recipes to some pairs and scores the same queries with each |
-//! | [`objective`] | the reciprocal rank of each right answer |
+//! | `objective` | the reciprocal rank of each right answer |
 //! | [`course`] | evaluates recipes on folds |
-//! | [`compare`] | compares two recipes, with the error of their difference |
-//! | [`grid`] | the settings of a recipe that are varied |
-//! | [`search`] | coordinate descent over these settings |
+//! | `compare` | compares two recipes, with the error of their difference |
+//! | `grid` | the settings of a recipe that are varied |
+//! | `search` | coordinate descent over these settings |
 //! | [`members`] | the weights of several encoders of a modality, which are tried first |
 
-pub mod clusters;
-pub mod compare;
+pub(crate) mod clusters;
+pub(crate) mod compare;
 pub mod course;
 mod error;
 pub mod folds;
-pub mod grid;
-pub mod groups;
+pub(crate) mod grid;
+pub(crate) mod groups;
 mod labelled;
 pub mod members;
-pub mod objective;
-pub mod search;
+pub(crate) mod objective;
+pub(crate) mod search;
 pub mod stage;
 
 use std::fmt;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 /// A question to a matrix of scores, `[images, texts]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TuneQuestion {
+pub(crate) enum TuneQuestion {
     /// Image `i` belongs to text `i`, both ways, for the given number of both.
     Pairs(usize),
     /// Each of these images belongs to one of these texts.
@@ -21,7 +21,7 @@ pub enum TuneQuestion {
 
 /// The quality of one answer between 0 and 1, and the unit of answers that it is correlated with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ReciprocalRank {
+pub(crate) struct ReciprocalRank {
     /// The reciprocal of the right answer's rank.
     pub rank: f64,
     /// 1 if the right answer alone is at rank 1, else 0.
@@ -32,7 +32,7 @@ pub struct ReciprocalRank {
 
 impl TuneQuestion {
     /// The quality of each answer in `scores`.
-    pub fn answers(&self, scores: ArrayView2<f32>) -> Vec<ReciprocalRank> {
+    pub(crate) fn answers(&self, scores: ArrayView2<f32>) -> Vec<ReciprocalRank> {
         match self {
             Self::Pairs(n) => (0..*n)
                 .into_par_iter()

@@ -10,7 +10,7 @@ use crate::progress::{CancelToken, ProgressObserver};
 use crate::space::Recipe;
 
 /// The number of standard errors that the gain of a kept change must exceed.
-pub const ERRORS: f64 = 2.0;
+pub(crate) const ERRORS: f64 = 2.0;
 /// The number of rounds over all axes; later rounds skip recipes that were tried before.
 const ROUNDS: usize = 2;
 
@@ -32,7 +32,7 @@ pub struct TuneTrial {
 
 /// The recipe at which the search ended, and all trials in order.
 #[derive(Debug)]
-pub struct RecipeSearchResult {
+pub(crate) struct RecipeSearchResult {
     /// The recipe.
     pub recipe: Recipe,
     /// All trials, the first with the recipe that the search began with.
@@ -47,7 +47,7 @@ pub struct RecipeSearchResult {
 ///
 /// # Errors
 /// When `first` cannot be fitted, or on cancellation. Other recipes that cannot be fitted are skipped.
-pub fn search(
+pub(crate) fn search(
     course: &mut FoldEvaluator<'_>,
     first: &Recipe,
     progress: &dyn ProgressObserver,

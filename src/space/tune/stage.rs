@@ -125,7 +125,7 @@ impl<'a> RecipeScorer<'a> {
     }
 
     /// Drops everything that none of `recipes` needs.
-    pub fn retain(&mut self, recipes: &[&Recipe]) {
+    pub(crate) fn retain(&mut self, recipes: &[&Recipe]) {
         let parts = recipes.iter().flat_map(|recipe| &recipe.parts);
         let wanted: Vec<Part> = parts.map(|part| part.part).collect();
         self.parts.retain(|(part, _)| wanted.contains(part));

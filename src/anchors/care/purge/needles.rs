@@ -41,7 +41,7 @@ pub enum NeedleKind {
 
 /// The byte strings that identify purged pairs and the request.
 #[derive(Debug, Default)]
-pub struct NeedleSet {
+pub(crate) struct NeedleSet {
     found: HashMap<Vec<u8>, NeedleKind>,
     /// Texts, without their further forms.
     texts: HashSet<String>,
@@ -88,14 +88,14 @@ impl ByteSearch {
 
 impl NeedleSet {
     /// The needles of the request alone.
-    pub fn of_request(ids: &[String], filter: Option<&MetadataFilter>) -> Self {
+    pub(crate) fn of_request(ids: &[String], filter: Option<&MetadataFilter>) -> Self {
         let mut needles = Self::default();
         needles.add_request(ids, filter);
         needles
     }
 
     /// Adds the needles of a request.
-    pub fn add_request(&mut self, ids: &[String], filter: Option<&MetadataFilter>) {
+    pub(crate) fn add_request(&mut self, ids: &[String], filter: Option<&MetadataFilter>) {
         for id in ids {
             self.text(id, NeedleKind::Id);
         }
@@ -105,7 +105,12 @@ impl NeedleSet {
     }
 
     /// Adds the needles of a stored pair; without a segment, none for its vectors.
-    pub fn add_pair(&mut self, record: &PairRecord, segment: Option<&Segment>, local: usize) {
+    pub(crate) fn add_pair(
+        &mut self,
+        record: &PairRecord,
+        segment: Option<&Segment>,
+        local: usize,
+    ) {
         self.text(&record.id, NeedleKind::Id);
         self.text(&record.image, NeedleKind::Image);
         for caption in &record.captions {
@@ -128,7 +133,7 @@ impl NeedleSet {
     }
 
     /// Whether a line of a list contains one of the texts as a whole word.
-    pub fn is_in_line(&self, line: &str) -> bool {
+    pub(crate) fn is_in_line(&self, line: &str) -> bool {
         let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         self.texts.iter().flat_map(|text| forms(text)).any(|form| {
             !form.is_empty()
@@ -140,7 +145,7 @@ impl NeedleSet {
     }
 
     /// Whether the search would find one of the texts in this one.
-    pub fn is_in_bytes(&self, text: &str) -> bool {
+    pub(crate) fn is_in_bytes(&self, text: &str) -> bool {
         let mut forms = forms(text).into_iter();
         forms.any(|form| !self.in_name(&form).is_empty())
     }
@@ -149,7 +154,7 @@ impl NeedleSet {
     ///
     /// # Errors
     /// When a record is damaged.
-    pub fn leave_shared(&mut self, live: &AnchorSet) -> Result<(), AnchorsError> {
+    pub(crate) fn leave_shared(&mut self, live: &AnchorSet) -> Result<(), AnchorsError> {
         self.found.retain(|needle, kind| {
             let long = match kind {
                 NeedleKind::Vector => {
@@ -197,7 +202,7 @@ impl NeedleSet {
     ///
     /// # Errors
     /// When a file cannot be read: then its content is unknown.
-    pub fn search(&self, folders: &[PathBuf]) -> Result<ByteSearch, AnchorsError> {
+    pub(crate) fn search(&self, folders: &[PathBuf]) -> Result<ByteSearch, AnchorsError> {
         let patterns: Vec<&Vec<u8>> = self.found.keys().collect();
         let automaton = automaton(&patterns)?;
         let mut search = ByteSearch {

@@ -23,7 +23,7 @@ pub struct RequestedTerm {
     pub value: String,
 }
 
-/// The record of a deletion. It names pairs and values by hashes only ([`alias`]), so that it can be kept
+/// The record of a deletion. It names pairs and values by hashes only (`alias`), so that it can be kept
 /// and passed on; with the id of a pair one can compute its hash and find it here.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeletionReceipt {

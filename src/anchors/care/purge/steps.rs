@@ -38,12 +38,12 @@ pub(super) struct PurgeSteps {
 
 impl PurgeSteps {
     /// Marks all steps before this one as done.
-    pub fn begin(&mut self, step: PurgeStep) {
+    pub(crate) fn begin(&mut self, step: PurgeStep) {
         self.at = Some(step);
     }
 
     /// Wraps the error that stopped a purge of `set`.
-    pub fn stopped(&self, set: &Path, error: AnchorsError) -> AnchorsError {
+    pub(crate) fn stopped(&self, set: &Path, error: AnchorsError) -> AnchorsError {
         let Some(at) = self.at else {
             return error;
         };

@@ -205,7 +205,11 @@ pub(super) struct PurgedPictures {
 impl PurgedPictures {
     /// Sorts the images of purged pairs: `unread` are those that could not be read before, `used` those of
     /// pairs that are live somewhere.
-    pub fn sort(images: &BTreeSet<String>, unread: &BTreeSet<String>, used: &UsedImages) -> Self {
+    pub(crate) fn sort(
+        images: &BTreeSet<String>,
+        unread: &BTreeSet<String>,
+        used: &UsedImages,
+    ) -> Self {
         let mut pictures = Self::default();
         for image in images {
             let file = PathBuf::from(image);
@@ -255,7 +259,7 @@ impl PurgedPictures {
     }
 
     /// Deletes the uploads; returns how many files.
-    pub fn delete(&self) -> Result<u64, AnchorsError> {
+    pub(crate) fn delete(&self) -> Result<u64, AnchorsError> {
         for file in &self.uploads {
             fs::remove_file(file)?;
         }

@@ -81,17 +81,17 @@ impl SegmentWriter {
     }
 
     /// How many pairs it has so far.
-    pub fn pairs(&self) -> u64 {
+    pub(crate) fn pairs(&self) -> u64 {
         self.pairs
     }
 
     /// The name that the segment will have if nothing more is pushed.
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.content.name()
     }
 
     /// The path for a further file of the segment.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 

@@ -15,7 +15,7 @@ impl AnchorSet {
     ///
     /// # Errors
     /// [`AnchorsError::OtherEncoder`] naming both.
-    pub fn check_encoders(&self, embedder: &Embedder) -> Result<(), AnchorsError> {
+    pub(crate) fn check_encoders(&self, embedder: &Embedder) -> Result<(), AnchorsError> {
         self.check(Modality::Image, embedder.image().identity())?;
         self.check(Modality::Text, embedder.text().identity())
     }

@@ -35,7 +35,7 @@ impl<'a> BmpRows<'a> {
     /// # Errors
     /// [`InputError::Truncated`] when there are fewer than the header announces. Any other fault
     /// is left to the decoder.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, InputError> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, InputError> {
         let header = BmpHeader::read(bytes);
         let side = |side: u64| u32::try_from(side).unwrap_or(u32::MAX);
         let size = header.as_ref().map(|h| (side(h.width), side(h.rows)));

@@ -181,7 +181,7 @@ impl DecodeBudget {
 
 impl MemoryReservation {
     /// Shrinks the reservation to `bytes`.
-    pub fn shrink_to(&mut self, bytes: u64) {
+    pub(crate) fn shrink_to(&mut self, bytes: u64) {
         let rest = self.bytes.saturating_sub(bytes);
         self.bytes -= rest;
         self.budget.give_back(rest, self.passed);

@@ -30,7 +30,7 @@ pub(super) enum CodedImage<'a> {
 }
 
 impl<'a> CodedImage<'a> {
-    pub fn look(
+    pub(crate) fn look(
         bytes: &'a [u8],
         format: ImageFormat,
         transparent: bool,
@@ -53,7 +53,7 @@ impl<'a> CodedImage<'a> {
         })
     }
 
-    pub fn size(&self) -> (u32, u32) {
+    pub(crate) fn size(&self) -> (u32, u32) {
         match self {
             Self::Jpeg(header) => header.size,
             Self::Png(chunks) => chunks.size,
@@ -65,7 +65,7 @@ impl<'a> CodedImage<'a> {
     }
 
     /// The memory that decoding takes at its peak.
-    pub fn cost(
+    pub(crate) fn cost(
         &self,
         file: usize,
         transparent: bool,
@@ -106,7 +106,7 @@ impl<'a> CodedImage<'a> {
     }
 
     /// Reserves that memory.
-    pub fn reserve(
+    pub(crate) fn reserve(
         &self,
         file: usize,
         transparent: bool,
@@ -128,7 +128,7 @@ impl<'a> CodedImage<'a> {
             })
     }
 
-    pub fn decode(
+    pub(crate) fn decode(
         &self,
         bytes: &[u8],
         format: ImageFormat,

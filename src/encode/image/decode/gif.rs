@@ -22,7 +22,7 @@ pub(super) struct GifHeader {
 
 impl GifHeader {
     /// Parses the blocks up to the first frame; `None` when the file ends before it.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| {
             let pair = bytes.get(at..at + 2)?;
             Some(u32::from(u16::from_le_bytes([pair[0], pair[1]])))
@@ -75,7 +75,7 @@ impl GifHeader {
 
     /// The file for the decoder: with a canvas that the frame fits on, and without an end
     /// marker after truncated codes, which would be read as codes.
-    pub fn file<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn file<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let bytes = bytes.get(..self.length).unwrap_or(bytes);
         let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX).to_le_bytes();
         let [[a, b], [c, d]] = [side(self.canvas.0), side(self.canvas.1)];
@@ -91,7 +91,7 @@ impl GifHeader {
 
     /// Fills the canvas around the frame, which the decoder leaves black, with the background colour and
     /// its transparency.
-    pub fn fill_around(&self, image: &mut DynamicImage) {
+    pub(crate) fn fill_around(&self, image: &mut DynamicImage) {
         let ((left, top), (width, height)) = (self.corner, self.frame);
         if (left, top) == (0, 0) && self.frame == self.canvas {
             return;
@@ -110,7 +110,7 @@ impl GifHeader {
     /// The most bytes that the decoder takes: the canvas in RGBA, and the frame in RGBA and as
     /// places of the palette. Texts and profiles in blocks before the frame are copied, and so is a file
     /// whose canvas is too small.
-    pub fn cost(&self, file: usize) -> u64 {
+    pub(crate) fn cost(&self, file: usize) -> u64 {
         let pixels = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
         4 * pixels(self.canvas) + 5 * pixels(self.frame) + 2 * file as u64
     }

@@ -61,7 +61,7 @@ pub use limits::{MAX_BYTES, MAX_SIDE, PictureLimits};
 /// files are pictures, or what is made of one. The embeddings of all pictures are then made again, and
 /// sets stay as they are. Whoever changes a pixel of a sound picture raises the version in the encoder's
 /// identity too, which sets look at.
-pub const DECODING: u32 = 1;
+pub(crate) const DECODING: u32 = 1;
 /// Pixels, and the memory that is set aside for them as long as they live.
 #[derive(Debug)]
 pub struct DecodedImage<P> {
@@ -87,7 +87,7 @@ impl<P> DerefMut for DecodedImage<P> {
 /// pictures have it.
 ///
 /// # Errors
-/// As [`decode_within`].
+/// As `decode_within`.
 pub fn decode(bytes: &[u8], upright: bool) -> Result<DecodedImage<RgbImage>, InputError> {
     decode_within(bytes, upright, PictureLimits::default())
 }
@@ -97,7 +97,7 @@ pub fn decode(bytes: &[u8], upright: bool) -> Result<DecodedImage<RgbImage>, Inp
 /// # Errors
 /// Every kind of [`InputError`] that concerns images. A header that announces more than the limits
 /// is refused before its pixels are given memory.
-pub fn decode_within(
+pub(crate) fn decode_within(
     bytes: &[u8],
     upright: bool,
     limits: PictureLimits,
@@ -121,7 +121,7 @@ pub fn decode_within(
 /// Decodes one image as a person is shown it: upright and with its transparency.
 ///
 /// # Errors
-/// As [`decode_within`].
+/// As `decode_within`.
 pub fn decode_shown(
     bytes: &[u8],
     limits: PictureLimits,
@@ -158,7 +158,7 @@ fn decoded<P>(
 /// How many bytes of memory decoding one image takes at its peak, by its headers.
 ///
 /// # Errors
-/// What [`decode_within`] would refuse it for without decoding it.
+/// What `decode_within` would refuse it for without decoding it.
 pub fn decoding_cost(bytes: &[u8], limits: PictureLimits) -> Result<u64, InputError> {
     let format = format_of(bytes)?;
     guarded(format, || {

@@ -52,7 +52,7 @@ impl<'a> PngChunks<'a> {
     /// # Errors
     /// [`InputError::Truncated`] when the file ends before image data begins, and
     /// [`InputError::Undecodable`] when a chunk that pixels depend on is damaged.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, InputError> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, InputError> {
         let zeros = bytes.iter().rev().take_while(|&&byte| byte == 0).count();
         let filled_up = if zeros < FILLING { 0 } else { zeros };
         let bytes = &bytes[..bytes.len() - filled_up];
@@ -129,13 +129,13 @@ impl<'a> PngChunks<'a> {
     }
 
     /// The most bytes that the pixels take before they become RGB.
-    pub fn pixels_bytes(&self) -> u64 {
+    pub(crate) fn pixels_bytes(&self) -> u64 {
         u64::from(self.size.0) * u64::from(self.size.1) * self.pixel_bytes
     }
 
     /// The most bytes that decoding takes beside the pixels: the chunk list, a few rows and the
     /// window of the inflater.
-    pub fn scratch(&self) -> u64 {
+    pub(crate) fn scratch(&self) -> u64 {
         let row = u64::from(self.size.0) * self.pixel_bytes;
         (2 * self.data.len() * size_of::<&[u8]>()) as u64 + 4 * row + (1 << 20)
     }
@@ -144,7 +144,7 @@ impl<'a> PngChunks<'a> {
     ///
     /// # Errors
     /// [`InputError::Truncated`] with how many rows there are; [`InputError::Undecodable`].
-    pub fn decode(&self) -> Result<DynamicImage, InputError> {
+    pub(crate) fn decode(&self) -> Result<DynamicImage, InputError> {
         if self.length == 0 {
             return Err(truncated("it has no image data".to_owned()));
         }

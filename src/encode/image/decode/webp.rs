@@ -45,7 +45,7 @@ impl WebpChunks {
     ///
     /// # Errors
     /// [`InputError::Truncated`] when the file ends within the picture, or the first frame.
-    pub fn read(bytes: &[u8], transparent: bool) -> Result<Option<Self>, InputError> {
+    pub(crate) fn read(bytes: &[u8], transparent: bool) -> Result<Option<Self>, InputError> {
         let mut chunks = RiffChunk::all(bytes.get(12..).unwrap_or(&[]));
         let Some(first) = chunks.next() else {
             return Ok(None);
@@ -133,7 +133,7 @@ impl WebpChunks {
 
     /// The most bytes that decoding takes: planes and pixels of a lossy picture; scratch and pixels of
     /// a lossless one, or of transparency; for an animation frame and canvas too. Then RGB.
-    pub fn cost(&self) -> u64 {
+    pub(crate) fn cost(&self) -> u64 {
         let pixels = u64::from(self.size.0) * u64::from(self.size.1);
         let a_pixel = match (self.animated, self.codes) {
             (true, _) => 16,

@@ -30,7 +30,7 @@ use super::resample::{CropWindow, ResampleFilter, resize};
 
 /// The size of a picture after resizing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResizeMode {
+pub(crate) enum ResizeMode {
     /// The original size.
     Keep,
     /// The short side gets this length, the other keeps the proportion.
@@ -77,7 +77,7 @@ impl ImagePreprocessor {
     }
 
     /// How many values one picture's tensor has: 3 x height x width.
-    pub fn values(&self) -> usize {
+    pub(crate) fn values(&self) -> usize {
         3 * self.size.0 as usize * self.size.1 as usize
     }
 

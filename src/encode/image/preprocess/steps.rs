@@ -39,7 +39,7 @@ impl Default for PreprocessSteps {
 
 impl PreprocessSteps {
     /// Checks what does not depend on the class: one size comes out, and every value is finite.
-    pub fn finish(self, file: &SettingsFile) -> Result<ImagePreprocessor, ModelError> {
+    pub(crate) fn finish(self, file: &SettingsFile) -> Result<ImagePreprocessor, ModelError> {
         let size = match (self.crop, self.resize) {
             (Some(size), _) => size,
             (None, ResizeMode::Exact(w, h)) => (w, h),

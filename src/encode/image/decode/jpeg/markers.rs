@@ -43,7 +43,7 @@ struct ScanCoverage {
 impl JpegHeader {
     /// Parses the segments and scans; `None` when they are invalid, or end before the first
     /// scan.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let mut frame: Option<(u8, &[u8])> = None;
         let mut scans: Option<ScanCoverage> = None;
         let mut components = Vec::new();
@@ -96,7 +96,7 @@ impl JpegHeader {
     }
 
     /// The most bytes that decoding takes, file and pixels included; measured at up to 0.9 of it.
-    pub fn cost(&self, file: usize) -> u64 {
+    pub(crate) fn cost(&self, file: usize) -> u64 {
         let pixels = u64::from(self.size.0) * u64::from(self.size.1);
         let (across, down) = self.largest_sampling();
         let units =
