@@ -272,7 +272,7 @@ fn shuffled_pairs_are_worth_what_chance_is() {
     let shuffled: Vec<usize> = (0..900).map(|i| (i * 367 + 11) % 900).collect();
     let found = tuned(&pairs, &shuffled, &misled());
     let estimate = found.estimate.unwrap();
-    let n = estimate.asked[0];
+    let n = estimate.asked.pairs;
     let chance = (1..=n).map(|r| 1.0 / r as f64).sum::<f64>() / n as f64;
     assert!(
         (estimate.present.pairs.unwrap() - chance).abs() < 0.04,

@@ -237,7 +237,7 @@ fn estimated(estimate: &TuneEstimate, labelled: &[LabelledImages]) -> Vec<(&'sta
             line(
                 [old.pairs_first, new.pairs_first],
                 [old.pairs, new.pairs],
-                estimate.asked[0],
+                estimate.asked.pairs,
                 "held-out pairs",
             ),
         ),
@@ -246,7 +246,7 @@ fn estimated(estimate: &TuneEstimate, labelled: &[LabelledImages]) -> Vec<(&'sta
             line(
                 [old.classes_first, new.classes_first],
                 [old.classes, new.classes],
-                estimate.asked[1],
+                estimate.asked.classes,
                 &format!("images of {classes}"),
             ),
         ),

@@ -8,22 +8,20 @@ use super::folds::Fold;
 use super::labelled::LabelledImages;
 use super::objective::{ReciprocalRank, TuneQuestion};
 use super::stage::{RecipeLimits, RecipeScorer};
+use super::task::PerTask;
 use crate::modality::PerModality;
 use crate::progress::CancelToken;
 use crate::space::Recipe;
 use crate::space::linear::Moments;
 use crate::space::matrices::MatrixAnchors;
 
-/// The two tasks that a space is evaluated on: retrieval of held-out pairs, and classification.
-pub const TASKS: usize = 2;
-
 /// The answers of a recipe to each task's questions, over all folds.
-pub type TaskRanks = [Vec<ReciprocalRank>; TASKS];
+pub type TaskRanks = PerTask<Vec<ReciprocalRank>>;
 
 /// Folds to evaluate recipes on, each a stage with its questions.
 #[derive(Debug)]
 pub struct FoldEvaluator<'a> {
-    stages: Vec<(RecipeScorer<'a>, Vec<(usize, TuneQuestion)>)>,
+    stages: Vec<(RecipeScorer<'a>, Vec<TuneQuestion>)>,
 }
 
 /// The pairs of an anchor set: unit vectors `[n, dim]` of both sides, and their moments.
@@ -74,7 +72,7 @@ impl<'a> FoldEvaluator<'a> {
             };
             let anchors = MatrixAnchors::new(vectors.sides, fold.fit.clone(), moments);
             let stage = RecipeScorer::new(anchors, queries, depth);
-            (stage, vec![(0, TuneQuestion::Pairs(pairs)), (1, classes)])
+            (stage, vec![TuneQuestion::Pairs(pairs), classes])
         };
         Self {
             stages: folds.iter().map(stage).collect(),
@@ -92,7 +90,7 @@ impl<'a> FoldEvaluator<'a> {
         depth: RecipeLimits,
     ) -> Self {
         for (_, questions) in &mut self.stages {
-            questions.retain(|(task, _)| *task == 0);
+            questions.retain(|question| matches!(question, TuneQuestion::Pairs(_)));
         }
         let none = |side: ArrayView2<f32>| Array2::zeros((0, side.ncols()));
         let mut queries: PerModality<Array2<f32>> = vectors.sides.map(none);
@@ -100,14 +98,11 @@ impl<'a> FoldEvaluator<'a> {
         for set in sets {
             let wanted = |i: &usize| (i % 2 == 1) == odd;
             let chosen: Vec<usize> = (0..set.labels.len()).filter(wanted).collect();
-            questions.push((
-                1,
-                TuneQuestion::Classes {
-                    texts: (queries.text.nrows(), set.prompts.nrows()),
-                    first: queries.image.nrows(),
-                    labels: chosen.iter().map(|&i| set.labels[i]).collect(),
-                },
-            ));
+            questions.push(TuneQuestion::Classes {
+                texts: (queries.text.nrows(), set.prompts.nrows()),
+                first: queries.image.nrows(),
+                labels: chosen.iter().map(|&i| set.labels[i]).collect(),
+            });
             let images = set.images.select(Axis(0), &chosen);
             let more = PerModality {
                 image: images.view(),
@@ -137,14 +132,18 @@ impl<'a> FoldEvaluator<'a> {
                 return Err(TuneError::Interrupted);
             }
             let scores = stage.scores(recipe)?;
-            for (task, question) in questions {
+            for question in questions {
                 let answers = question.answers(scores.view());
                 let shift = |a: ReciprocalRank| ReciprocalRank {
                     unit: a.unit + units,
                     ..a
                 };
                 let last = answers.iter().map(|a| a.unit + 1).max().unwrap_or(0);
-                marks[*task].extend(answers.into_iter().map(shift));
+                let of_task = match question {
+                    TuneQuestion::Pairs(_) => &mut marks.pairs,
+                    TuneQuestion::Classes { .. } => &mut marks.classes,
+                };
+                of_task.extend(answers.into_iter().map(shift));
                 units += last;
             }
         }

@@ -18,6 +18,7 @@
 //! | [`clusters`] | clusters of texts with similar content |
 //! | [`folds`] | which pairs are fitted on and which are held out |
 //! | [`stage`] | fits recipes to some pairs and scores the same queries with each |
+//! | [`task`] | one value per task |
 //! | [`objective`] | the reciprocal rank of each right answer |
 //! | [`course`] | evaluates recipes on folds |
 //! | [`compare`] | compares two recipes, with the error of their difference |
@@ -37,6 +38,7 @@ pub mod members;
 pub mod objective;
 pub mod search;
 pub mod stage;
+pub mod task;
 
 use std::fmt;
 
@@ -49,6 +51,7 @@ pub use self::labelled::LabelledImages;
 use self::members::{EnsembleBlocks, ReweighedPairs};
 use self::search::TuneTrial;
 use self::stage::RecipeLimits;
+use self::task::PerTask;
 use super::Recipe;
 use super::recipe::ScoreCalibration;
 use crate::modality::PerModality;
@@ -120,7 +123,7 @@ impl fmt::Display for UnmeasuredReason {
 #[derive(Debug, Clone, Serialize)]
 pub struct TuneEstimate {
     /// The number of questions about pairs and about images of classes.
-    pub asked: [usize; 2],
+    pub asked: PerTask<usize>,
     /// Why a task has no questions, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_asked: Option<UnmeasuredReason>,
@@ -221,9 +224,10 @@ pub fn tune(
     let marks = tried.outer(best, to).marks(&found.recipe, cancel)?;
     progress.end();
     let base = RecipeMetrics::of(&present);
+    let asked = present.as_ref().map(Vec::len);
     let estimate = TuneEstimate {
-        asked: [present[0].len(), present[1].len()],
-        not_asked: not_asked([present[0].len(), present[1].len()], labelled),
+        asked,
+        not_asked: not_asked(asked, labelled),
         present: base,
         found: RecipeMetrics::of(&marks),
         gain: compare::gain(&marks, &present, &base),
@@ -244,11 +248,11 @@ pub fn tune(
 }
 
 /// Why a task has no figure.
-fn not_asked(asked: [usize; 2], labelled: &[LabelledImages]) -> Option<UnmeasuredReason> {
-    match asked {
-        [0, _] => Some(UnmeasuredReason::FewPairs),
-        [_, 0] if labelled.is_empty() => Some(UnmeasuredReason::FewGroups),
-        [_, 0] => Some(UnmeasuredReason::FewImages),
+fn not_asked(asked: PerTask<usize>, labelled: &[LabelledImages]) -> Option<UnmeasuredReason> {
+    match (asked.pairs, asked.classes) {
+        (0, _) => Some(UnmeasuredReason::FewPairs),
+        (_, 0) if labelled.is_empty() => Some(UnmeasuredReason::FewGroups),
+        (_, 0) => Some(UnmeasuredReason::FewImages),
         _ => None,
     }
 }
