@@ -54,7 +54,7 @@ pub mod tune;
 pub mod vector;
 
 pub use bank::{CodeBank, PartCode};
-pub use comparison::Part;
+pub use comparison::SpacePart;
 pub use fitted::FittedSpace;
 pub use frame::CoordinateFrame;
 pub use head::{ClassHead, PromptAggregation};

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::RecipeError;
 pub use self::hubness::{HubnessCorrection, ScoreCalibration};
 pub use self::names::known_spaces;
-use super::comparison::Part;
+use super::comparison::SpacePart;
 use super::params::RelativeParams;
 
 /// With fewer anchors than this the correlations of both sides cannot be estimated, and a fused space
@@ -70,7 +70,7 @@ pub struct WeightedPart {
     pub weight: f64,
     /// The part.
     #[serde(flatten)]
-    pub part: Part,
+    pub part: SpacePart,
 }
 
 impl From<StoredRecipe> for Recipe {
@@ -84,7 +84,7 @@ impl From<StoredRecipe> for Recipe {
 
 impl Recipe {
     /// A recipe of one part, not calibrated.
-    pub fn of(part: Part) -> Self {
+    pub fn of(part: SpacePart) -> Self {
         Self {
             parts: vec![WeightedPart { weight: 1.0, part }],
             calibration: None,
@@ -151,7 +151,7 @@ impl Recipe {
 impl From<RelativeParams> for Recipe {
     /// Plain relative rows, not calibrated.
     fn from(params: RelativeParams) -> Self {
-        Self::of(Part::Asif(params))
+        Self::of(SpacePart::Asif(params))
     }
 }
 
