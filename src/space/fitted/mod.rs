@@ -22,8 +22,8 @@ pub use part::{FittedPart, FittedRows};
 
 use super::anchors::{AnchorSource, NearestAnchors, NearestQuery};
 use super::cohort::CalibrationCohort;
-use super::comparison::ScoreSplit;
 use super::explain::{AnchorContribution, PartAmount, ScoreExplanation};
+use super::parts::ScoreSplit;
 use super::recipe::ScoreCalibration;
 use super::representation::weight;
 use super::{PartCode, Recipe, RelativeRow, Representation};
@@ -146,7 +146,7 @@ impl FittedSpace {
     /// Explains the score of an image and a text of this space by the anchors behind it.
     ///
     /// Each part splits as far as its kind allows: see
-    /// [`PartSettings::split`](super::comparison::PartSettings::split). The summands of the calibration are the
+    /// [`PartSettings::split`](super::parts::PartSettings::split). The summands of the calibration are the
     /// explanation's offset. Everything adds up to the score.
     ///
     /// # Errors

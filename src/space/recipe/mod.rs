@@ -3,7 +3,7 @@
 //! ```text
 //! recipe = parts, each with a weight + an optional calibration
 //!
-//! part                         a way of comparing an image with a text: see `comparison`
+//! part                         a way of comparing an image with a text: see `parts`
 //!
 //! calibration                  s-norm, CSLS or NNN against hubs, or one scale for the parts only
 //! ```
@@ -33,8 +33,8 @@ use serde::{Deserialize, Serialize};
 pub use self::error::RecipeError;
 pub use self::hubness::{HubnessCorrection, ScoreCalibration};
 pub use self::names::known_spaces;
-use super::comparison::SpacePart;
 use super::params::RelativeParams;
+use super::parts::SpacePart;
 
 /// With fewer anchors than this the correlations of both sides cannot be estimated, and a fused space
 /// is plain relative rows.

@@ -2,8 +2,8 @@
 
 use super::{Recipe, RecipeError, ScoreCalibration, WeightedPart};
 use crate::space::RelativeParams;
-use crate::space::comparison::{AsifCanonicalParams, SpacePart};
 use crate::space::linear::CanonicalParams;
+use crate::space::parts::{AsifCanonicalParams, SpacePart};
 
 const FUSED: &str = "fused";
 

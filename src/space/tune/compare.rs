@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::course::TaskRanks;
+use super::evaluator::TaskRanks;
 use super::objective::ReciprocalRank;
 use super::task::PerTask;
 use asif_index::random::SplitMix64;

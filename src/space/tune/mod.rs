@@ -17,10 +17,10 @@
 //! | [`groups`] | groups of pairs that must stay on the same side of a split |
 //! | [`clusters`] | clusters of texts with similar content |
 //! | [`folds`] | which pairs are fitted on and which are held out |
-//! | [`stage`] | fits recipes to some pairs and scores the same queries with each |
+//! | [`scorer`] | fits recipes to some pairs and scores the same queries with each |
 //! | [`task`] | one value per task |
 //! | [`objective`] | the reciprocal rank of each right answer |
-//! | [`course`] | evaluates recipes on folds |
+//! | [`evaluator`] | evaluates recipes on folds |
 //! | [`compare`] | compares two recipes, with the error of their difference |
 //! | [`grid`] | the settings of a recipe that are varied |
 //! | [`search`] | coordinate descent over these settings |
@@ -28,16 +28,16 @@
 
 pub mod clusters;
 pub mod compare;
-pub mod course;
 mod error;
+pub mod evaluator;
 pub mod folds;
 pub mod grid;
 pub mod groups;
 mod labelled;
 pub mod members;
 pub mod objective;
+pub mod scorer;
 pub mod search;
-pub mod stage;
 pub mod task;
 
 use std::fmt;
@@ -45,12 +45,12 @@ use std::fmt;
 use serde::Serialize;
 
 use self::compare::{RecipeMetrics, RelativeGain};
-use self::course::{FoldEvaluator, SideVectors};
 pub use self::error::TuneError;
+use self::evaluator::{FoldEvaluator, SideVectors};
 pub use self::labelled::LabelledImages;
 use self::members::{EnsembleBlocks, ReweighedPairs};
+use self::scorer::RecipeLimits;
 use self::search::TuneTrial;
-use self::stage::RecipeLimits;
 use self::task::PerTask;
 use super::Recipe;
 use super::recipe::ScoreCalibration;
@@ -268,24 +268,24 @@ struct TuneContext<'a> {
 impl TuneContext<'_> {
     /// The inner folds, for vectors with the weights `to`.
     fn inner<'v>(&self, vectors: SideVectors<'v>, to: &EnsembleBlocks) -> FoldEvaluator<'v> {
-        self.course(vectors, &self.folds.inner, to, false)
+        self.evaluator(vectors, &self.folds.inner, to, false)
     }
 
     /// The outer fold, on which nothing is chosen.
     fn outer<'v>(&self, vectors: SideVectors<'v>, to: &EnsembleBlocks) -> FoldEvaluator<'v> {
-        self.course(vectors, std::slice::from_ref(&self.folds.outer), to, true)
+        self.evaluator(vectors, std::slice::from_ref(&self.folds.outer), to, true)
     }
 
-    fn course<'v>(
+    fn evaluator<'v>(
         &self,
         vectors: SideVectors<'v>,
         folds: &[folds::Fold],
         to: &EnsembleBlocks,
         odd: bool,
     ) -> FoldEvaluator<'v> {
-        let course = FoldEvaluator::of_folds(vectors, folds, self.depth);
+        let evaluator = FoldEvaluator::of_folds(vectors, folds, self.depth);
         if self.labelled.is_empty() {
-            return course;
+            return evaluator;
         }
         let labelled: Vec<LabelledImages> = self
             .labelled
@@ -297,7 +297,7 @@ impl TuneContext<'_> {
             })
             .collect();
         let fit = self.folds.outer.fit.clone();
-        course.with_labelled(vectors, fit, &labelled, odd, self.depth)
+        evaluator.with_labelled(vectors, fit, &labelled, odd, self.depth)
     }
 
     /// The weights of the encoders that are significantly better than the present ones, with the present

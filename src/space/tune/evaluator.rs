@@ -1,4 +1,4 @@
-//! Evaluates recipes on folds: each fold is a stage with questions, and a recipe gets the ranks of the right
+//! Evaluates recipes on folds: each fold has a scorer and questions, and a recipe gets the ranks of the right
 //! answers.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
@@ -7,7 +7,7 @@ use super::error::TuneError;
 use super::folds::Fold;
 use super::labelled::LabelledImages;
 use super::objective::{ReciprocalRank, TuneQuestion};
-use super::stage::{RecipeLimits, RecipeScorer};
+use super::scorer::{RecipeLimits, RecipeScorer};
 use super::task::PerTask;
 use crate::modality::PerModality;
 use crate::progress::CancelToken;
@@ -18,10 +18,10 @@ use crate::space::matrices::MatrixAnchors;
 /// The answers of a recipe to each task's questions, over all folds.
 pub type TaskRanks = PerTask<Vec<ReciprocalRank>>;
 
-/// Folds to evaluate recipes on, each a stage with its questions.
+/// Folds to evaluate recipes on, each a scorer with its questions.
 #[derive(Debug)]
 pub struct FoldEvaluator<'a> {
-    stages: Vec<(RecipeScorer<'a>, Vec<TuneQuestion>)>,
+    folds: Vec<(RecipeScorer<'a>, Vec<TuneQuestion>)>,
 }
 
 /// The pairs of an anchor set: unit vectors `[n, dim]` of both sides, and their moments.
@@ -44,9 +44,9 @@ impl SideVectors<'_> {
 }
 
 impl<'a> FoldEvaluator<'a> {
-    /// The stages of these folds.
+    /// The scorers and questions of these folds.
     pub fn of_folds(vectors: SideVectors<'a>, folds: &[Fold], depth: RecipeLimits) -> Self {
-        let stage = |fold: &Fold| {
+        let scored = |fold: &Fold| {
             let moments = fitted(vectors, &fold.fit);
             let of_classes = || fold.classes.iter();
             let images: Vec<u32> = of_classes()
@@ -71,11 +71,11 @@ impl<'a> FoldEvaluator<'a> {
                 labels,
             };
             let anchors = MatrixAnchors::new(vectors.sides, fold.fit.clone(), moments);
-            let stage = RecipeScorer::new(anchors, queries, depth);
-            (stage, vec![TuneQuestion::Pairs(pairs), classes])
+            let scorer = RecipeScorer::new(anchors, queries, depth);
+            (scorer, vec![TuneQuestion::Pairs(pairs), classes])
         };
         Self {
-            stages: folds.iter().map(stage).collect(),
+            folds: folds.iter().map(scored).collect(),
         }
     }
 
@@ -89,7 +89,7 @@ impl<'a> FoldEvaluator<'a> {
         odd: bool,
         depth: RecipeLimits,
     ) -> Self {
-        for (_, questions) in &mut self.stages {
+        for (_, questions) in &mut self.folds {
             questions.retain(|question| matches!(question, TuneQuestion::Pairs(_)));
         }
         let none = |side: ArrayView2<f32>| Array2::zeros((0, side.ncols()));
@@ -115,7 +115,7 @@ impl<'a> FoldEvaluator<'a> {
         }
         let moments = fitted(vectors, &fit);
         let anchors = MatrixAnchors::new(vectors.sides, fit, moments);
-        self.stages
+        self.folds
             .push((RecipeScorer::new(anchors, queries, depth), questions));
         self
     }
@@ -127,11 +127,11 @@ impl<'a> FoldEvaluator<'a> {
     pub fn marks(&mut self, recipe: &Recipe, cancel: &CancelToken) -> Result<TaskRanks, TuneError> {
         let mut marks = TaskRanks::default();
         let mut units = 0;
-        for (stage, questions) in &mut self.stages {
+        for (scorer, questions) in &mut self.folds {
             if cancel.requested() {
                 return Err(TuneError::Interrupted);
             }
-            let scores = stage.scores(recipe)?;
+            let scores = scorer.scores(recipe)?;
             for question in questions {
                 let answers = question.answers(scores.view());
                 let shift = |a: ReciprocalRank| ReciprocalRank {
@@ -152,8 +152,8 @@ impl<'a> FoldEvaluator<'a> {
 
     /// Drops what none of these recipes needs.
     pub fn retain(&mut self, recipes: &[&Recipe]) {
-        for (stage, _) in &mut self.stages {
-            stage.retain(recipes);
+        for (scorer, _) in &mut self.folds {
+            scorer.retain(recipes);
         }
     }
 }

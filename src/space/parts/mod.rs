@@ -9,15 +9,15 @@
 //! | `canonical` | canonical coordinates, directly (CCA) |
 //! | `ridge`, `procrustes` | the text's vector and the image's, mapped into the text encoder's space |
 //!
-//! What each does is in `kind`. To add a kind, add a file with a [`PartSettings`] and a row to the table of
-//! [`SpacePart`].
+//! What each does is in `settings`. To add a kind, add a file with a [`PartSettings`] and a row to the table
+//! of [`SpacePart`].
 
 mod asif;
 mod asif_canonical;
 mod canonical;
-mod kind;
 mod procrustes;
 mod ridge;
+mod settings;
 mod whitened;
 
 use std::fmt;
@@ -25,9 +25,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use asif_canonical::AsifCanonicalParams;
-pub use kind::{PartSettings, ScoreSplit};
 pub use procrustes::ProcrustesParams;
 pub use ridge::RidgeParams;
+pub use settings::{PartSettings, ScoreSplit};
 pub use whitened::WhitenedParams;
 
 use super::PartCode;

@@ -59,7 +59,7 @@ struct PartScores {
 }
 
 impl<'a> RecipeScorer<'a> {
-    /// A stage for spaces fitted to `anchors`; `queries` are unit vectors, `[images, dim]` and
+    /// A scorer for spaces fitted to `anchors`; `queries` are unit vectors, `[images, dim]` and
     /// `[texts, dim]`.
     pub fn new(
         anchors: MatrixAnchors<'a>,
