@@ -17,7 +17,7 @@
 mod synthetic;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -25,7 +25,7 @@ use asif::anchors::AnchorsError;
 use asif::anchors::live::{AdmissionSeconds, LiveOptions, LiveSet, RefreshOutcome, Snapshot};
 use asif::anchors::stored::manifest::Manifest;
 use asif::anchors::stored::publish;
-use asif::modality::Modality;
+use asif::modality::{Modality, PerModality};
 use asif::space::{RelativeParams, RelativeRow};
 use synthetic::{Shape, generation, unit_vectors};
 
@@ -79,7 +79,7 @@ impl Plan {
 }
 
 /// The rows of one image and one text.
-type Answer = [Vec<RelativeRow>; 2];
+type Answer = PerModality<Vec<RelativeRow>>;
 
 struct Queries {
     images: Vec<f32>,
@@ -90,10 +90,10 @@ impl Queries {
     fn ask(&self, snapshot: &Snapshot, i: usize) -> Result<Answer, AnchorsError> {
         let searcher = snapshot.searcher();
         let (image, text) = (i * SHAPE.image_dim, i * SHAPE.text_dim);
-        Ok([
-            searcher.rows(Modality::Image, &self.images[image..][..SHAPE.image_dim])?,
-            searcher.rows(Modality::Text, &self.texts[text..][..SHAPE.text_dim])?,
-        ])
+        Ok(PerModality {
+            image: searcher.rows(Modality::Image, &self.images[image..][..SHAPE.image_dim])?,
+            text: searcher.rows(Modality::Text, &self.texts[text..][..SHAPE.text_dim])?,
+        })
     }
 
     fn ask_all(&self, snapshot: &Snapshot) -> Result<Vec<Answer>, AnchorsError> {
@@ -101,16 +101,23 @@ impl Queries {
     }
 }
 
-const QUIET: u8 = 0;
-const SWAPPING: u8 = 1;
+/// One value for each of the two sets of pairs that take turns.
+#[derive(Default)]
+struct PerSet<T> {
+    first: T,
+    second: T,
+}
 
-/// What a querying thread saw; times in microseconds, quiet and swapping.
+/// What a querying thread saw.
 #[derive(Default)]
 struct Seen {
-    micros: [Vec<u32>; 2],
+    /// Microseconds of each query of a spell without swaps.
+    quiet: Vec<u32>,
+    /// Microseconds of each query of a spell with swaps.
+    swapping: Vec<u32>,
     errors: u64,
     mixed: u64,
-    of_generation: [u64; 2],
+    answers: PerSet<u64>,
 }
 
 fn main() -> Result<()> {
@@ -125,29 +132,33 @@ fn main() -> Result<()> {
         plan.threads,
         std::thread::available_parallelism().map_or(0, usize::from)
     );
-    let manifests = [1, 2].map(|number| generation(set, SHAPE, number, plan.pairs));
-    publish::publish(set, &manifests[0])?;
+    let manifests = PerSet {
+        first: generation(set, SHAPE, 1, plan.pairs),
+        second: generation(set, SHAPE, 2, plan.pairs),
+    };
+    publish::publish(set, &manifests.first)?;
     let live = LiveSet::open(set, LiveOptions::default())?;
     let queries = Queries {
         images: unit_vectors(QUERIES, SHAPE.image_dim, 1001),
         texts: unit_vectors(QUERIES, SHAPE.text_dim, 1002),
     };
     let first = queries.ask_all(&live.load())?;
-    let cold = swap(&live, set, &manifests[1])?;
-    let expected = [first, queries.ask_all(&live.load())?];
+    let cold = swap(&live, set, &manifests.second)?;
+    let second = queries.ask_all(&live.load())?;
+    let expected = PerSet { first, second };
     print_phases("first sight of a set", &[cold.phases]);
-    swap(&live, set, &manifests[0])?;
+    swap(&live, set, &manifests.first)?;
 
-    let (stop, mode) = (AtomicBool::new(false), AtomicU8::new(QUIET));
+    let (stop, swapping) = (AtomicBool::new(false), AtomicBool::new(false));
     let (swaps, seen) = std::thread::scope(|scope| -> Result<_> {
         let threads: Vec<_> = (0..plan.threads)
             .map(|t| {
                 let (live, queries, expected) = (&live, &queries, &expected);
-                let (stop, mode) = (&stop, &mode);
-                scope.spawn(move || query(live, queries, expected, t, stop, mode))
+                let (stop, swapping) = (&stop, &swapping);
+                scope.spawn(move || query(live, queries, expected, t, stop, swapping))
             })
             .collect();
-        let swaps = take_turns(&plan, &live, set, &manifests, &mode);
+        let swaps = take_turns(&plan, &live, set, &manifests, &swapping);
         stop.store(true, Ordering::Relaxed);
         let seen: Vec<Seen> = threads.into_iter().filter_map(|t| t.join().ok()).collect();
         ensure!(seen.len() == plan.threads, "a querying thread panicked");
@@ -159,27 +170,34 @@ fn main() -> Result<()> {
 fn query(
     live: &LiveSet,
     queries: &Queries,
-    expected: &[Vec<Answer>; 2],
+    expected: &PerSet<Vec<Answer>>,
     thread: usize,
     stop: &AtomicBool,
-    mode: &AtomicU8,
+    swapping: &AtomicBool,
 ) -> Seen {
     let mut seen = Seen::default();
     for i in (0..QUERIES).cycle().skip(thread) {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let spell = mode.load(Ordering::Relaxed);
+        let is_swapping = swapping.load(Ordering::Relaxed);
         let begun = Instant::now();
         let snapshot = live.load();
         let answer = queries.ask(&snapshot, i);
-        let which = usize::from(snapshot.generation() > 1);
+        let (expected, answers) = match snapshot.generation() {
+            1 => (&expected.first, &mut seen.answers.first),
+            _ => (&expected.second, &mut seen.answers.second),
+        };
         // Letting go is part of the query: the last one unmaps the generation.
         drop(snapshot);
-        seen.micros[usize::from(spell)].push(begun.elapsed().as_micros() as u32);
+        let micros = match is_swapping {
+            true => &mut seen.swapping,
+            false => &mut seen.quiet,
+        };
+        micros.push(begun.elapsed().as_micros() as u32);
         match answer {
             Err(_) => seen.errors += 1,
-            Ok(answer) if answer == expected[which][i] => seen.of_generation[which] += 1,
+            Ok(answer) if answer == expected[i] => *answers += 1,
             Ok(_) => seen.mixed += 1,
         }
     }
@@ -200,31 +218,38 @@ impl Took {
     }
 }
 
-/// Alternates quiet and swapping spells; what each swap took, those forward and those back.
+/// What each swap took, in either direction.
+#[derive(Default)]
+struct SwapTimes {
+    forward: Vec<Took>,
+    back: Vec<Took>,
+}
+
+/// Alternates quiet and swapping spells; what each swap took.
 fn take_turns(
     plan: &Plan,
     live: &LiveSet,
     set: &Path,
-    manifests: &[Manifest; 2],
-    mode: &AtomicU8,
-) -> Result<[Vec<Took>; 2]> {
-    let mut swaps = [Vec::new(), Vec::new()];
-    let (mut done, mut next) = (0, manifests[1].clone());
+    manifests: &PerSet<Manifest>,
+    swapping: &AtomicBool,
+) -> Result<SwapTimes> {
+    let mut swaps = SwapTimes::default();
+    let (mut done, mut next) = (0, manifests.second.clone());
     let spell = Duration::from_secs(plan.seconds.into()) / SPELLS;
     let pace = spell / (plan.swaps / SPELLS).max(1);
     for round in 1..=SPELLS {
-        mode.store(QUIET, Ordering::Relaxed);
+        swapping.store(false, Ordering::Relaxed);
         std::thread::sleep(spell / 2);
-        mode.store(SWAPPING, Ordering::Relaxed);
+        swapping.store(true, Ordering::Relaxed);
         let begun = Instant::now();
         let mut due = begun;
         while done < plan.swaps * round / SPELLS {
             if done % 2 == 0 {
                 // A number of its own, so that it is opened, not taken from what was live before.
                 next.generation += 1;
-                swaps[0].push(swap(live, set, &next)?);
+                swaps.forward.push(swap(live, set, &next)?);
             } else {
-                swaps[1].push(swap(live, set, &manifests[0])?);
+                swaps.back.push(swap(live, set, &manifests.first)?);
             }
             done += 1;
             due += pace;
@@ -252,7 +277,7 @@ fn swap(live: &LiveSet, set: &Path, to: &Manifest) -> Result<Took> {
     }
 }
 
-fn report([forward, back]: [Vec<Took>; 2], seen: Vec<Seen>) -> Result<()> {
+fn report(SwapTimes { forward, back }: SwapTimes, seen: Vec<Seen>) -> Result<()> {
     let phases: Vec<AdmissionSeconds> = forward.iter().map(|took| took.phases).collect();
     print_phases("refresh, forward", &phases);
     println!("\n{:28} {:>9} {:>9}", "milliseconds", "p50", "p99");
@@ -271,17 +296,15 @@ fn report([forward, back]: [Vec<Took>; 2], seen: Vec<Seen>) -> Result<()> {
         let (p50, p99) = (quantile(&mut values, 0.5), quantile(&mut values, 0.99));
         println!("{what:28} {p50:9.2} {p99:9.2}");
     }
-    let spells = [
-        ("queries without swaps", QUIET),
-        ("queries with swaps", SWAPPING),
-    ];
-    let [quiet, swapping] = spells.map(|(what, spell)| {
-        let of_spell = seen.iter().flat_map(|s| &s.micros[usize::from(spell)]);
+    let spell = |what: &str, of: fn(&Seen) -> &Vec<u32>| {
+        let of_spell = seen.iter().flat_map(of);
         let mut values: Vec<f64> = of_spell.map(|&micros| f64::from(micros) / 1e3).collect();
         let (p50, p99) = (quantile(&mut values, 0.5), quantile(&mut values, 0.99));
         println!("{what:28} {p50:9.2} {p99:9.2}   {} queries", values.len());
         (p50, p99)
-    });
+    };
+    let quiet = spell("queries without swaps", |s| &s.quiet);
+    let swapping = spell("queries with swaps", |s| &s.swapping);
     println!(
         "{:28} {:9.2} {:9.2}   (target: p99 at most 2)",
         "ratio",
@@ -293,8 +316,8 @@ fn report([forward, back]: [Vec<Took>; 2], seen: Vec<Seen>) -> Result<()> {
     println!(
         "\n{} swaps; {errors} errors, {mixed} mixed answers, {} of the first set, {} of the second",
         forward.len() + back.len(),
-        total(|s| s.of_generation[0]),
-        total(|s| s.of_generation[1]),
+        total(|s| s.answers.first),
+        total(|s| s.answers.second),
     );
     ensure!(errors == 0 && mixed == 0, "answers were wrong");
     Ok(())

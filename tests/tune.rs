@@ -23,7 +23,7 @@ use asif::space::matrices::MatrixAnchors;
 use asif::space::recipe::{HubnessCorrection, WeightedPart};
 use asif::space::tune::folds::FoldOptions;
 use asif::space::tune::members::{EncoderBlocks, EnsembleBlocks};
-use asif::space::tune::stage::{RecipeLimits, RecipeScorer};
+use asif::space::tune::scorer::{RecipeLimits, RecipeScorer};
 use asif::space::tune::{TuneError, TuneInput, TuneOutcome, tune};
 use asif::space::vector::normalize;
 use asif::space::{FittedSpace, Recipe, RelativeParams};
@@ -103,7 +103,7 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
     };
     let views = all.as_ref().map(|side| side.view());
     let anchors = MatrixAnchors::new(views, fit, moments);
-    let mut stage = RecipeScorer::new(anchors.clone(), queries.clone(), depth);
+    let mut scorer = RecipeScorer::new(anchors.clone(), queries.clone(), depth);
     let mut narrow = Recipe::fused();
     for part in &mut narrow.parts {
         if let Some(canonical) = part.part.canonical_mut() {
@@ -132,7 +132,7 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
         .into_iter()
         .flat_map(|name| other.map(|hubness| Recipe::named(name).unwrap().with_hubness(hubness)));
     for recipe in named.into_iter().chain([narrow]).chain(corrected) {
-        let scores = stage.scores(&recipe).unwrap();
+        let scores = scorer.scores(&recipe).unwrap();
         let searcher = Searcher::new(&set, recipe.clone(), SearchMode::Exact).unwrap();
         let inputs = PerModality::of(|side| {
             let vectors = queries[side].as_slice().unwrap();
@@ -183,7 +183,7 @@ fn tuned(pairs: &[PairVectors], texts: &[usize], recipe: &Recipe) -> TuneOutcome
     sides.text = sides.text.select(Axis(0), texts);
     let moments = Moments::of(&sides);
     let captions: Vec<Vec<String>> = pairs.iter().map(|p| p.record.captions.clone()).collect();
-    let vectors = asif::space::tune::course::SideVectors {
+    let vectors = asif::space::tune::evaluator::SideVectors {
         sides: sides.as_ref().map(|side| side.view()),
         moments: &moments,
     };
@@ -243,7 +243,7 @@ fn an_encoder_that_says_nothing_loses_weight() {
         weights: vec![0.5; 2],
     };
     let subject = TuneInput {
-        vectors: asif::space::tune::course::SideVectors {
+        vectors: asif::space::tune::evaluator::SideVectors {
             sides: sides.as_ref().map(|side| side.view()),
             moments: &moments,
         },
@@ -272,7 +272,7 @@ fn shuffled_pairs_are_worth_what_chance_is() {
     let shuffled: Vec<usize> = (0..900).map(|i| (i * 367 + 11) % 900).collect();
     let found = tuned(&pairs, &shuffled, &misled());
     let estimate = found.estimate.unwrap();
-    let n = estimate.asked[0];
+    let n = estimate.asked.pairs;
     let chance = (1..=n).map(|r| 1.0 / r as f64).sum::<f64>() / n as f64;
     assert!(
         (estimate.present.pairs.unwrap() - chance).abs() < 0.04,

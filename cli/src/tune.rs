@@ -13,6 +13,7 @@ use asif::eval::tune::{MOST_PAIRS, TunePairs, labelled};
 use asif::modality::{Modality, PerModality};
 use asif::space::Recipe;
 use asif::space::recipe::WeightedPart;
+use asif::space::tune::compare::RecipeMetrics;
 use asif::space::tune::folds::FoldOptions;
 use asif::space::tune::members::EncoderBlocks;
 use asif::space::tune::{self, LabelledImages, TuneEstimate, TuneOutcome};
@@ -215,38 +216,41 @@ fn estimated(estimate: &TuneEstimate, labelled: &[LabelledImages]) -> Vec<(&'sta
     } else {
         names.join(", ")
     };
-    type Means = [Option<f64>; 2];
-    let line = |first: Means, rank: Means, asked: usize, what: &str| match (first, rank) {
-        ([Some(old), Some(new)], [Some(before), Some(after)]) => format!(
-            "first {:.1} -> {:.1} %, mean reciprocal rank {before:.3} -> {after:.3} ({asked} {what})",
-            100.0 * old,
-            100.0 * new,
-        ),
-        _ => match estimate.not_asked {
-            None => format!("- ({asked} {what}: not measured)"),
-            Some(why) => {
-                let hint = of_not_asked(why).map_or_else(String::new, |hint| format!("\n{hint}"));
-                format!("- ({asked} {what}: {why}){hint}")
-            }
-        },
+    type Metric = fn(&RecipeMetrics) -> Option<f64>;
+    let line = |first: Metric, rank: Metric, asked: usize, what: &str| {
+        let of = |recipe: &RecipeMetrics| Some((first(recipe)?, rank(recipe)?));
+        match (of(&estimate.present), of(&estimate.found)) {
+            (Some((old, before)), Some((new, after))) => format!(
+                "first {:.1} -> {:.1} %, mean reciprocal rank {before:.3} -> {after:.3} ({asked} {what})",
+                100.0 * old,
+                100.0 * new,
+            ),
+            _ => match estimate.not_asked {
+                None => format!("- ({asked} {what}: not measured)"),
+                Some(why) => {
+                    let hint =
+                        of_not_asked(why).map_or_else(String::new, |hint| format!("\n{hint}"));
+                    format!("- ({asked} {what}: {why}){hint}")
+                }
+            },
+        }
     };
-    let (old, new) = (&estimate.present, &estimate.found);
     vec![
         (
             "retrieval",
             line(
-                [old.pairs_first, new.pairs_first],
-                [old.pairs, new.pairs],
-                estimate.asked[0],
+                |recipe| recipe.pairs_first,
+                |recipe| recipe.pairs,
+                estimate.asked.pairs,
                 "held-out pairs",
             ),
         ),
         (
             "classes",
             line(
-                [old.classes_first, new.classes_first],
-                [old.classes, new.classes],
-                estimate.asked[1],
+                |recipe| recipe.classes_first,
+                |recipe| recipe.classes,
+                estimate.asked.classes,
                 &format!("images of {classes}"),
             ),
         ),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::encoders::EmbedResult;
 use super::error::Refusal;
-use super::ground::ServedGeneration;
+use super::generation::ServedGeneration;
 use super::heads::LabelHeadSpec;
 use super::picture::RequestPicture;
 use super::set::{PairExclusion, ServedSet};

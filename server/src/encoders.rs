@@ -18,9 +18,9 @@ use futures_util::future::try_join_all;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::batching::{BatchOptions, Batcher};
+use super::cache::WeightedCache;
 use super::error::Refusal;
 use super::fetch::ImageFetcher;
-use super::kept::WeightedCache;
 use super::metrics::Metrics;
 use super::options::ServeLimits;
 use super::picture::RequestPicture;

@@ -4,7 +4,7 @@ use std::iter::repeat_n;
 use std::sync::Arc;
 
 use super::error::Refusal;
-use super::ground::{HeadKey, ServedGeneration};
+use super::generation::{HeadKey, ServedGeneration};
 use super::state::AppState;
 use super::{encoders::SharedEncoders, options::ServeLimits};
 use asif::classify::{LabelHead, ScoringOptions};

@@ -5,7 +5,7 @@
 //! (connection)       (log)        (auth)           (limits)     (routes)  │
 //!                                                                         v
 //! one generation with its label heads ────────────────────────────> answer: vectors ─> rows ─> scores
-//!   (set, ground, heads)                                               ^
+//!   (set, generation, heads)                                           ^
 //! images ─> decoded on a bounded pool ─> batches of the encoder ───────┘
 //!                       (encoders, batching)
 //! ```
@@ -15,13 +15,13 @@
 //! | `options` | [`ServeOptions`]: the options of a server |
 //! | `state` | the state that all requests share |
 //! | `set` | one served anchor set: follows `CURRENT`, and caches other requested generations |
-//! | `ground` | a served generation with everything derived from it |
+//! | `generation` | a served generation with everything derived from it |
 //! | `heads` | label heads, computed once per generation |
-//! | `kept` | caches with a bounded total weight |
+//! | `cache` | caches with a bounded total weight |
 //! | `picture` | pictures in requests |
 //! | `fetch/` | pictures that requests name by URL |
 //! | `encoders`, `batching` | encoding of pictures and texts, in batches over all requests |
-//! | `represent` | representations of vectors in the space, in batches over all requests |
+//! | `search_batcher` | representations of vectors in the space, in batches over all requests |
 //! | `compute`, `threads` | the threads for searches and scores; all threads, started early |
 //! | `answer` | answers queries with the library |
 //! | `map`, `thumbs` | the projection of the anchors onto a plane, and their thumbnails |
@@ -48,15 +48,15 @@
 mod answer;
 mod auth;
 mod batching;
+mod cache;
 mod compute;
 mod connection;
 mod drain;
 mod encoders;
 mod error;
 mod fetch;
-mod ground;
+mod generation;
 mod heads;
-mod kept;
 mod limits;
 mod log;
 mod map;
@@ -64,8 +64,8 @@ mod metrics;
 mod options;
 mod paths;
 mod picture;
-mod represent;
 mod routes;
+mod search_batcher;
 mod set;
 mod shutdown;
 mod state;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::cache::{OnceCache, WeightedCache};
 use super::compute::ComputePool;
 use super::encoders::SharedEncoders;
 use super::error::{Refusal, ServeError};
-use super::ground::ServedGeneration;
-use super::kept::{OnceCache, WeightedCache};
+use super::generation::ServedGeneration;
 use super::metrics::Metrics;
 use super::options::NamedAnchorSet;
 use super::thumbs::{PictureFile, Thumbnail};

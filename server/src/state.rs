@@ -12,7 +12,7 @@ use super::limits::RequestLimiter;
 use super::metrics::Metrics;
 use super::options::{ServeLimits, ServeOptions};
 use super::paths::without_paths;
-use super::represent::SearchBatcher;
+use super::search_batcher::SearchBatcher;
 use super::set::ServedSet;
 use super::uploads;
 use asif::anchors::AnchorSet;

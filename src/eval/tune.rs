@@ -11,7 +11,7 @@ use crate::modality::{Modality, PerModality};
 use crate::space::linear::Moments;
 use crate::space::prompts::{LabelList, PromptTemplates};
 use crate::space::tune::LabelledImages;
-use crate::space::tune::course::SideVectors;
+use crate::space::tune::evaluator::SideVectors;
 use crate::space::vector::mean_direction;
 
 /// Larger anchor sets are tuned on this many evenly spaced pairs, which limits time and memory.

@@ -9,8 +9,8 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`recipe`] | the parts that a space is made of, and their calibration |
-//! | [`comparison`] | the kinds of parts, one file each |
+//! | [`recipe`] | which parts a space is made of, and their calibration |
+//! | [`parts`] | the kinds of parts, one file each |
 //! | `anchors`, [`matrices`] | what a space is fitted to: a trait, and its implementation in memory |
 //! | `fitted` | a recipe fitted to anchors: vectors become codes, scores, explanations |
 //! | [`params`] | the settings of relative rows, and the paper's |
@@ -34,7 +34,6 @@ pub(crate) mod bank;
 pub(crate) mod calibrate;
 pub(crate) mod center;
 pub(crate) mod cohort;
-pub mod comparison;
 pub(crate) mod curate;
 pub(crate) mod diagnose;
 pub mod explain;
@@ -45,6 +44,7 @@ pub(crate) mod influence;
 pub mod linear;
 pub mod matrices;
 pub mod params;
+pub mod parts;
 pub(crate) mod product;
 pub mod prompts;
 pub mod recipe;
@@ -54,11 +54,11 @@ pub mod tune;
 pub mod vector;
 
 pub(crate) use bank::{CodeBank, PartCode};
-pub(crate) use comparison::Part;
 pub use fitted::FittedSpace;
 pub(crate) use frame::CoordinateFrame;
 pub use head::{ClassHead, PromptAggregation};
 pub use params::{NegativeSimilarity, RelativeParams};
+pub use parts::SpacePart;
 pub use recipe::{Recipe, RecipeError};
 pub use relative::RelativeRow;
 pub use representation::Representation;

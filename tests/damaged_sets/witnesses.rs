@@ -11,7 +11,7 @@ use asif::anchors::stored::manifest::Manifest;
 use asif::anchors::stored::publish;
 use asif::anchors::stored::witness;
 use asif::anchors::{AnchorSet, ChangeReceipt, WriteOptions};
-use asif::space::comparison::ProcrustesParams;
+use asif::space::parts::ProcrustesParams;
 use asif::space::recipe::WeightedPart;
 use asif::space::{Recipe, RelativeParams};
 

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, RefreshOutcome, Snapshot, Watcher};
 use asif::anchors::stored::manifest::Manifest;
-use asif::modality::Modality;
+use asif::modality::{Modality, PerModality};
 use asif::space::{RelativeParams, RelativeRow};
 use synthetic::{Shape, generation, publish, unit_vectors};
 
@@ -52,7 +52,7 @@ fn two_generations() -> (tempfile::TempDir, [Manifest; 2]) {
 /// All that one answer is made of: rows of both sides and what they point at.
 #[derive(Debug, Clone, PartialEq)]
 struct Answer {
-    rows: [Vec<RelativeRow>; 2],
+    rows: PerModality<Vec<RelativeRow>>,
     ids: Vec<String>,
 }
 
@@ -62,10 +62,10 @@ fn ask(snapshot: &Snapshot) -> Answer {
         let queries = unit_vectors(4, dim, 99);
         searcher.rows(modality, &queries).unwrap()
     };
-    let rows = [
-        side(Modality::Image, shape().image_dim),
-        side(Modality::Text, shape().text_dim),
-    ];
+    let rows = PerModality {
+        image: side(Modality::Image, shape().image_dim),
+        text: side(Modality::Text, shape().text_dim),
+    };
     let entries = rows.iter().flatten().flat_map(RelativeRow::entries);
     let ids = entries
         .map(|&(anchor, _)| snapshot.set().record(anchor).unwrap().id)

@@ -1,6 +1,6 @@
 //! The limit on open files, and how many connections fit into it.
 
-use super::places;
+use super::slots;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Files reserved for anchor sets, models, uploads and fetched pictures.
@@ -10,7 +10,7 @@ const OWN: u64 = 256;
 /// many connections fit, at most `wanted`, at least 1.
 pub(crate) fn room_for_connections(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let beyond = OWN + (places::RESERVED + places::LATE) as u64;
+    let beyond = OWN + (slots::RESERVED + slots::LATE) as u64;
     let needed = (wanted as u64).saturating_add(beyond);
     let soft = limit.current.unwrap_or(u64::MAX);
     if soft >= needed {

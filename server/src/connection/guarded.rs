@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::{BodyProgress, BodyTracker};
 use super::head;
-use super::places::{ConnectionPhase, ConnectionState};
+use super::slots::{ConnectionPhase, ConnectionState};
 use crate::error::Refusal;
 
 /// The time limit for the head of a request, and for silence between two requests.

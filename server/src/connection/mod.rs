@@ -1,17 +1,17 @@
 //! Connections: accepting, checking heads, serving, and finishing requests when the server stops.
 //!
 //! ```text
-//! accept ─> a slot (places) ─> heads checked (guarded, head, body) ─> hyper ─> router (service)
+//! accept ─> a slot (slots) ─> heads checked (guarded, head, body) ─> hyper ─> router (service)
 //!             all taken: the connection that has been idle longest is closed
 //!             all busy: reserved slots, on which only /health, /ready and /metrics are answered
 //! ```
 //!
 //! | file | role |
 //! |---|---|
-//! | `places` | the slots of connections, and which connection is closed for a new one |
+//! | `slots` | the slots of connections, and which connection is closed for a new one |
 //! | `guarded` | the stream that hyper reads: only checked heads, each within its time limit |
 //! | `head`, `body` | checks of a head, and the end of its body |
-//! | `patient` | closes the connection of a client that does not read its response |
+//! | `write_timeout` | closes the connection of a client that does not read its response |
 //! | `service` | the router, with the state of the connection |
 //! | `probe` | a separate port for health, readiness and metrics |
 //! | `files` | the limit on open files |
@@ -20,10 +20,10 @@ mod body;
 mod files;
 mod guarded;
 mod head;
-mod patient;
-mod places;
 mod probe;
 mod service;
+mod slots;
+mod write_timeout;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,9 +36,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket};
 
 use self::guarded::GuardedStream;
-use self::patient::WriteTimeoutStream;
-use self::places::{ConnectionPhase, ConnectionSlots};
 use self::service::ConnectionService;
+use self::slots::{ConnectionPhase, ConnectionSlots};
+use self::write_timeout::WriteTimeoutStream;
 
 pub(super) use self::files::room_for_connections;
 pub(super) use self::probe::ProbePort;

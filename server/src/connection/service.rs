@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use super::places::{ConnectionSlots, ConnectionState};
+use super::slots::{ConnectionSlots, ConnectionState};
 use crate::error::Refusal;
 
 /// The refusal of a request's head: the request is a stand-in, to be answered with it.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::body::{JsonBody, PathParams, within};
-use super::parts::ErrorBody;
+use super::shared::ErrorBody;
 use crate::error::Refusal;
 use crate::set::ServedSet;
 use crate::state::AppState;

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::expected::{advice, mismatch};
+use super::schema::{advice, mismatch};
 use crate::error::Refusal;
 
 /// Larger bodies are parsed with `block_in_place`, because parsing takes some milliseconds.

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{JsonBody, parse_as, whole_number, within};
-use super::parts::{
+use super::reasons::ReasonsOut;
+use super::shared::{
     AggregateIn, ErrorBody, ExclusionIn, LabelPrediction, TemplatesIn, check_batch, on, pictures,
 };
-use super::reasons::ReasonsOut;
 use crate::answer::{self, ClassifyQuery, ExplainedLabels, ImageInputs};
 use crate::error::Refusal;
 use crate::heads::LabelHeadSpec;

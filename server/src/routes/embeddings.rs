@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::JsonBody;
-use super::parts::{ErrorBody, check_batch};
+use super::shared::{ErrorBody, check_batch};
 use crate::answer::{all, rows};
 use crate::encoders::SharedEncoders;
 use crate::error::Refusal;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{JsonBody, within};
-use super::parts::{AggregateIn, ErrorBody, ExclusionIn, LabelPrediction, TemplatesIn, on};
 use super::reasons::ReasonsOut;
+use super::shared::{AggregateIn, ErrorBody, ExclusionIn, LabelPrediction, TemplatesIn, on};
 use crate::answer::{self, ClassifyQuery, ExplainedLabels, ImageInputs};
 use crate::error::Refusal;
 use crate::heads::LabelHeadSpec;

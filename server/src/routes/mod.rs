@@ -8,25 +8,25 @@
 //! | `explain` | the explanation of one label |
 //! | `similarity` | scores of images with texts |
 //! | `templates` | the names of published prompt templates |
-//! | `space` | anchor sets, their anchors, pictures, generations, and the map |
+//! | `sets` | anchor sets, their anchors, pictures, generations, and the map |
 //! | `admin` | changes of an anchor set |
 //! | `status` | health, readiness, information, metrics |
 //! | `page` | the files of the page |
-//! | `parts` | types that several requests and responses share |
+//! | `shared` | types that several requests and responses share |
 //! | `reasons` | an explanation as JSON |
-//! | `body`, `expected` | extractors for body, path and query; validation of bodies |
+//! | `body`, `schema` | extractors for body, path and query; validation of bodies |
 
 mod admin;
 mod body;
 mod classify;
 mod embeddings;
-mod expected;
 mod explain;
 mod page;
-mod parts;
 mod reasons;
+mod schema;
+mod sets;
+mod shared;
 mod similarity;
-mod space;
 mod status;
 mod templates;
 mod zero_shot;
@@ -58,18 +58,18 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(classify::classify))
         .routes(routes!(explain::explain))
         .routes(routes!(similarity::similarity))
-        .routes(routes!(space::map))
-        .routes(routes!(space::anchor))
-        .routes(routes!(space::picture))
+        .routes(routes!(sets::map))
+        .routes(routes!(sets::anchor))
+        .routes(routes!(sets::picture))
 }
 
 /// Routes that only report; outside the limits, so that an overloaded server can still be inspected.
 fn told() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(embeddings::models))
-        .routes(routes!(space::sets))
+        .routes(routes!(sets::sets))
         .routes(routes!(templates::templates))
-        .routes(routes!(space::generations))
+        .routes(routes!(sets::generations))
         .routes(routes!(status::info))
         .routes(routes!(status::metrics))
 }
@@ -94,7 +94,7 @@ fn open() -> OpenApiRouter<AppState> {
 
 /// All routes, each group with its layers.
 pub(super) fn router(app: &AppState) -> Router {
-    expected::know_bodies(&document());
+    schema::know_bodies(&document());
     let work = Router::from(work())
         .layer(layer(app.room().clone(), limits::admit))
         .merge(told())

@@ -6,7 +6,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 
 use super::body::PathParams;
-use super::parts::ErrorBody;
+use super::shared::ErrorBody;
 use crate::error::Refusal;
 
 /// A file of the page.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::ground::ServedGeneration;
+use crate::generation::ServedGeneration;
 use asif::anchors::AnchorId;
 use asif::classify::{LabelExplanation, PairContribution};
 use asif::space::explain::PartAmount;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::JsonBody;
-use super::parts::{ErrorBody, ExclusionIn, check_batch, on, pictures};
+use super::shared::{ErrorBody, ExclusionIn, check_batch, on, pictures};
 use crate::answer;
 use crate::error::Refusal;
 use crate::state::AppState;

@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::parts::ErrorBody;
+use super::shared::ErrorBody;
 use crate::metrics::CONTENT_TYPE as FIGURES;
 use crate::state::AppState;
 use asif::anchors::live::DegradedStatus;

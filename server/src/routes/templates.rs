@@ -4,7 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::parts::ErrorBody;
+use super::shared::ErrorBody;
 use crate::error::Refusal;
 use asif::space::prompts::named::{self, TemplateSet};
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{JsonBody, PathParams};
-use super::parts::ErrorBody;
 use super::reasons::ReasonsOut;
+use super::shared::ErrorBody;
 use crate::answer::{self, ClassifyQuery, ExplainedLabels, GenerationSelector, ImageInputs};
 use crate::error::Refusal;
 use crate::heads::LabelHeadSpec;

@@ -22,8 +22,8 @@ pub(crate) use part::{FittedPart, FittedRows};
 
 use super::anchors::{AnchorSource, NearestAnchors, NearestQuery};
 use super::cohort::CalibrationCohort;
-use super::comparison::ScoreSplit;
 use super::explain::{AnchorContribution, PartAmount, ScoreExplanation};
+use super::parts::ScoreSplit;
 use super::recipe::ScoreCalibration;
 use super::representation::weight;
 use super::{PartCode, Recipe, RelativeRow, Representation};
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
     use crate::space::linear::{CanonicalParams, FitError, Moments};
     use crate::space::matrices::MatrixAnchors;
-    use crate::space::{Part, RelativeParams};
+    use crate::space::{RelativeParams, SpacePart};
     use ndarray::Array2;
 
     /// Anchors whose vectors cannot be read one by one.
@@ -341,8 +341,8 @@ mod tests {
             ..CanonicalParams::default()
         };
         for (part, needs_vectors) in [
-            (Part::from(canonical), true),
-            (Part::from(RelativeParams::default()), false),
+            (SpacePart::from(canonical), true),
+            (SpacePart::from(RelativeParams::default()), false),
         ] {
             let space = FittedSpace::fit(&sound, &Recipe::of(part)).unwrap();
             let of = |side| {

@@ -3,7 +3,7 @@
 //! ```text
 //! recipe = parts, each with a weight + an optional calibration
 //!
-//! part                         a way of comparing an image with a text: see `comparison`
+//! part                         a way of comparing an image with a text: see `parts`
 //!
 //! calibration                  s-norm, CSLS or NNN against hubs, or one scale for the parts only
 //! ```
@@ -33,8 +33,8 @@ use serde::{Deserialize, Serialize};
 pub use self::error::RecipeError;
 pub use self::hubness::{HubnessCorrection, ScoreCalibration};
 pub use self::names::known_spaces;
-use super::comparison::Part;
 use super::params::RelativeParams;
+use super::parts::SpacePart;
 
 /// With fewer anchors than this the correlations of both sides cannot be estimated, and a fused space
 /// is plain relative rows.
@@ -70,7 +70,7 @@ pub struct WeightedPart {
     pub weight: f64,
     /// The part.
     #[serde(flatten)]
-    pub part: Part,
+    pub part: SpacePart,
 }
 
 impl From<StoredRecipe> for Recipe {
@@ -84,7 +84,7 @@ impl From<StoredRecipe> for Recipe {
 
 impl Recipe {
     /// A recipe of one part, not calibrated.
-    pub(crate) fn of(part: Part) -> Self {
+    pub(crate) fn of(part: SpacePart) -> Self {
         Self {
             parts: vec![WeightedPart { weight: 1.0, part }],
             calibration: None,
@@ -151,7 +151,7 @@ impl Recipe {
 impl From<RelativeParams> for Recipe {
     /// Plain relative rows, not calibrated.
     fn from(params: RelativeParams) -> Self {
-        Self::of(Part::Asif(params))
+        Self::of(SpacePart::Asif(params))
     }
 }
 

@@ -2,15 +2,15 @@
 
 use super::{Recipe, RecipeError, ScoreCalibration, WeightedPart};
 use crate::space::RelativeParams;
-use crate::space::comparison::{AsifCanonicalParams, Part};
 use crate::space::linear::CanonicalParams;
+use crate::space::parts::{AsifCanonicalParams, SpacePart};
 
 const FUSED: &str = "fused";
 
 /// The names that [`Recipe::named`] knows, each with its description.
 pub fn known_spaces() -> Vec<(&'static str, &'static str)> {
     let what = "asif + asif-canonical + canonical, calibrated: the default";
-    let parts = Part::named();
+    let parts = SpacePart::named();
     let of_parts = parts.into_iter().map(|(name, what, _)| (name, what));
     [(FUSED, what)].into_iter().chain(of_parts).collect()
 }
@@ -53,7 +53,7 @@ impl Recipe {
         if name == FUSED {
             return Ok(Self::fused());
         }
-        let known = Part::named()
+        let known = SpacePart::named()
             .into_iter()
             .find(|(known, _, _)| *known == name);
         let unknown = || RecipeError::Unknown {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::course::{TASKS, TaskRanks};
+use super::evaluator::TaskRanks;
 use super::objective::ReciprocalRank;
+use super::task::PerTask;
 use asif_index::random::SplitMix64;
 
 /// Replicates of the bootstrap: 50 are outside each end of the interval.
@@ -41,15 +42,18 @@ impl RecipeMetrics {
             (!answers.is_empty()).then(|| sum / answers.len() as f64)
         };
         Self {
-            pairs: mean(&marks[0], |a| a.rank),
-            classes: mean(&marks[1], |a| a.rank),
-            pairs_first: mean(&marks[0], |a| a.first),
-            classes_first: mean(&marks[1], |a| a.first),
+            pairs: mean(&marks.pairs, |a| a.rank),
+            classes: mean(&marks.classes, |a| a.rank),
+            pairs_first: mean(&marks.pairs, |a| a.first),
+            classes_first: mean(&marks.classes, |a| a.first),
         }
     }
 
-    fn tasks(&self) -> [Option<f64>; TASKS] {
-        [self.pairs, self.classes]
+    fn tasks(&self) -> PerTask<Option<f64>> {
+        PerTask {
+            pairs: self.pairs,
+            classes: self.classes,
+        }
     }
 }
 
@@ -61,7 +65,7 @@ type UnitDifferences = Vec<(f64, usize)>;
 pub(crate) fn gain(new: &TaskRanks, old: &TaskRanks, base: &RecipeMetrics) -> RelativeGain {
     let units = differences(new, old);
     let (mut value, mut variance) = (0.0, 0.0);
-    for (units, weight) in units.iter().zip(weights(&units, base)) {
+    for (units, weight) in units.as_ref().zip(weights(&units, base)) {
         let mean = mean(units);
         // The tasks have different questions, so their errors are treated as independent.
         value += weight * mean.value;
@@ -96,7 +100,7 @@ pub(crate) fn interval(
     let mut random = SplitMix64::new(seed);
     let mut gains: Vec<f64> = (0..REPLICATES)
         .map(|_| {
-            let task = |(units, weight): (&UnitDifferences, &f64)| {
+            let task = |(units, weight): (&UnitDifferences, f64)| {
                 let (mut sum, mut count) = (0.0, 0);
                 // Whole units are drawn, because the answers within a unit are correlated.
                 for _ in 0..units.len() {
@@ -106,7 +110,7 @@ pub(crate) fn interval(
                 }
                 weight * sum / count.max(1) as f64
             };
-            units.iter().zip(&weights).map(task).sum()
+            units.as_ref().zip(weights).map(task).into_iter().sum()
         })
         .collect();
     gains.sort_unstable_by(f64::total_cmp);
@@ -114,10 +118,10 @@ pub(crate) fn interval(
     [gains[outside - 1], gains[REPLICATES - outside]]
 }
 
-fn differences(new: &TaskRanks, old: &TaskRanks) -> [UnitDifferences; TASKS] {
-    std::array::from_fn(|task| {
+fn differences(new: &TaskRanks, old: &TaskRanks) -> PerTask<UnitDifferences> {
+    new.as_ref().zip(old.as_ref()).map(|(new, old)| {
         let mut units: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
-        for (n, o) in new[task].iter().zip(&old[task]) {
+        for (n, o) in new.iter().zip(old) {
             let unit = units.entry(n.unit).or_default();
             unit.0 += n.rank - o.rank;
             unit.1 += 1;
@@ -128,8 +132,9 @@ fn differences(new: &TaskRanks, old: &TaskRanks) -> [UnitDifferences; TASKS] {
 
 /// The weight of a difference in each task: tasks with answers count equally, each relative to its quality
 /// before.
-fn weights(units: &[UnitDifferences; TASKS], base: &RecipeMetrics) -> [f64; TASKS] {
-    let asked = units.iter().filter(|u| !u.is_empty()).count().max(1) as f64;
+fn weights(units: &PerTask<UnitDifferences>, base: &RecipeMetrics) -> PerTask<f64> {
+    let units = units.as_ref().into_iter();
+    let asked = units.filter(|u| !u.is_empty()).count().max(1) as f64;
     base.tasks()
         .map(|worth| worth.map_or(0.0, |worth| 1.0 / (asked * worth.max(1e-9))))
 }
@@ -140,48 +145,52 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_has_no_worth() {
-        let old = marks([&[0.5, 0.5], &[]]);
+        let old = marks(&[0.5, 0.5], &[]);
         let base = RecipeMetrics::of(&old);
         assert_eq!(
             (base.pairs, base.classes, base.classes_first),
             (Some(0.5), None, None)
         );
-        let new = marks([&[0.6, 0.6], &[]]);
+        let new = marks(&[0.6, 0.6], &[]);
         assert!((gain(&new, &old, &base).value - 0.2).abs() < 1e-12);
     }
 
-    fn marks(ranks: [&[f64]; 2]) -> TaskRanks {
+    fn marks(pairs: &[f64], classes: &[f64]) -> TaskRanks {
         let answer = |(i, &rank): (usize, &f64)| ReciprocalRank {
             rank,
             first: 0.0,
             unit: i as u32 / 2,
         };
-        ranks.map(|r| r.iter().enumerate().map(answer).collect())
+        PerTask { pairs, classes }.map(|ranks| ranks.iter().enumerate().map(answer).collect())
     }
 
     /// Whether `new` is worse than `old` at either task, by more than the standard error.
     fn loses(new: &TaskRanks, old: &TaskRanks) -> bool {
         let units = differences(new, old);
-        units.iter().map(mean).any(|m| m.value < -m.error)
+        units
+            .as_ref()
+            .map(mean)
+            .into_iter()
+            .any(|m| m.value < -m.error)
     }
 
     #[test]
     fn a_gain_is_the_mean_of_both_tasks_relative_gains() {
-        let old = marks([&[0.5, 0.5, 0.5, 0.5], &[0.2, 0.2]]);
-        let new = marks([&[0.6, 0.6, 0.6, 0.6], &[0.2, 0.2]]);
+        let old = marks(&[0.5, 0.5, 0.5, 0.5], &[0.2, 0.2]);
+        let new = marks(&[0.6, 0.6, 0.6, 0.6], &[0.2, 0.2]);
         let base = RecipeMetrics::of(&old);
         let found = gain(&new, &old, &base);
         assert!((found.value - 0.1).abs() < 1e-12, "{found:?}");
         assert!(found.error < 1e-12, "no unit differs from the others");
         let [low, high] = interval(&new, &old, &base, 1);
         assert!((low - 0.1).abs() < 1e-12 && (high - 0.1).abs() < 1e-12);
-        let mixed = marks([&[0.9, 0.9, 0.1, 0.1], &[0.2, 0.2]]);
+        let mixed = marks(&[0.9, 0.9, 0.1, 0.1], &[0.2, 0.2]);
         let found = gain(&mixed, &old, &base);
         assert!(found.value.abs() < 1e-12 && found.error > 0.1, "{found:?}");
         let [low, high] = interval(&mixed, &old, &base, 1);
         assert!(low < -0.1 && high > 0.1);
         assert!(!loses(&mixed, &old), "no more than noise");
-        let traded = marks([&[0.6, 0.6, 0.6, 0.6], &[0.19, 0.19]]);
+        let traded = marks(&[0.6, 0.6, 0.6, 0.6], &[0.19, 0.19]);
         assert!(gain(&traded, &old, &base).value > 0.0 && loses(&traded, &old));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::space::linear::CanonicalParams;
 use crate::space::recipe::{HubnessCorrection, ScoreCalibration, WeightedPart};
-use crate::space::{Part, Recipe, RelativeParams};
+use crate::space::{Recipe, RelativeParams, SpacePart};
 
 /// A setting of a recipe that the search varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +146,7 @@ fn rows<T: Copy + PartialOrd>(
 fn varied<T: Copy + PartialOrd>(
     recipe: &Recipe,
     values: &[T],
-    field: impl Fn(&mut Part) -> Option<&mut T>,
+    field: impl Fn(&mut SpacePart) -> Option<&mut T>,
 ) -> Vec<Recipe> {
     let mut copy = recipe.clone();
     let present = copy

@@ -6,7 +6,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 
-use super::course::SideVectors;
+use super::evaluator::SideVectors;
 use crate::modality::{Modality, PerModality};
 use crate::space::linear::Moments;
 

@@ -17,38 +17,41 @@
 //! | `groups` | groups of pairs that must stay on the same side of a split |
 //! | `clusters` | clusters of texts with similar content |
 //! | [`folds`] | which pairs are fitted on and which are held out |
-//! | [`stage`] | fits recipes to some pairs and scores the same queries with each |
+//! | `scorer` | fits recipes to some pairs and scores the same queries with each |
+//! | `task` | one value per task |
 //! | `objective` | the reciprocal rank of each right answer |
-//! | [`course`] | evaluates recipes on folds |
+//! | `evaluator` | evaluates recipes on folds |
 //! | `compare` | compares two recipes, with the error of their difference |
 //! | `grid` | the settings of a recipe that are varied |
 //! | `search` | coordinate descent over these settings |
 //! | [`members`] | the weights of several encoders of a modality, which are tried first |
 
 pub(crate) mod clusters;
-pub(crate) mod compare;
-pub mod course;
+pub mod compare;
 mod error;
+pub mod evaluator;
 pub mod folds;
 pub(crate) mod grid;
 pub(crate) mod groups;
 mod labelled;
 pub mod members;
 pub(crate) mod objective;
+pub mod scorer;
 pub(crate) mod search;
-pub mod stage;
+pub mod task;
 
 use std::fmt;
 
 use serde::Serialize;
 
 use self::compare::{RecipeMetrics, RelativeGain};
-use self::course::{FoldEvaluator, SideVectors};
 pub use self::error::TuneError;
+use self::evaluator::{FoldEvaluator, SideVectors};
 pub use self::labelled::LabelledImages;
 use self::members::{EnsembleBlocks, ReweighedPairs};
+use self::scorer::RecipeLimits;
 use self::search::TuneTrial;
-use self::stage::RecipeLimits;
+use self::task::PerTask;
 use super::Recipe;
 use super::recipe::ScoreCalibration;
 use crate::modality::PerModality;
@@ -120,7 +123,7 @@ impl fmt::Display for UnmeasuredReason {
 #[derive(Debug, Clone, Serialize)]
 pub struct TuneEstimate {
     /// The number of questions about pairs and about images of classes.
-    pub asked: [usize; 2],
+    pub asked: PerTask<usize>,
     /// Why a task has no questions, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_asked: Option<UnmeasuredReason>,
@@ -221,9 +224,10 @@ pub fn tune(
     let marks = tried.outer(best, to).marks(&found.recipe, cancel)?;
     progress.end();
     let base = RecipeMetrics::of(&present);
+    let asked = present.as_ref().map(Vec::len);
     let estimate = TuneEstimate {
-        asked: [present[0].len(), present[1].len()],
-        not_asked: not_asked([present[0].len(), present[1].len()], labelled),
+        asked,
+        not_asked: not_asked(asked, labelled),
         present: base,
         found: RecipeMetrics::of(&marks),
         gain: compare::gain(&marks, &present, &base),
@@ -244,11 +248,11 @@ pub fn tune(
 }
 
 /// Why a task has no figure.
-fn not_asked(asked: [usize; 2], labelled: &[LabelledImages]) -> Option<UnmeasuredReason> {
-    match asked {
-        [0, _] => Some(UnmeasuredReason::FewPairs),
-        [_, 0] if labelled.is_empty() => Some(UnmeasuredReason::FewGroups),
-        [_, 0] => Some(UnmeasuredReason::FewImages),
+fn not_asked(asked: PerTask<usize>, labelled: &[LabelledImages]) -> Option<UnmeasuredReason> {
+    match (asked.pairs, asked.classes) {
+        (0, _) => Some(UnmeasuredReason::FewPairs),
+        (_, 0) if labelled.is_empty() => Some(UnmeasuredReason::FewGroups),
+        (_, 0) => Some(UnmeasuredReason::FewImages),
         _ => None,
     }
 }
@@ -264,24 +268,24 @@ struct TuneContext<'a> {
 impl TuneContext<'_> {
     /// The inner folds, for vectors with the weights `to`.
     fn inner<'v>(&self, vectors: SideVectors<'v>, to: &EnsembleBlocks) -> FoldEvaluator<'v> {
-        self.course(vectors, &self.folds.inner, to, false)
+        self.evaluator(vectors, &self.folds.inner, to, false)
     }
 
     /// The outer fold, on which nothing is chosen.
     fn outer<'v>(&self, vectors: SideVectors<'v>, to: &EnsembleBlocks) -> FoldEvaluator<'v> {
-        self.course(vectors, std::slice::from_ref(&self.folds.outer), to, true)
+        self.evaluator(vectors, std::slice::from_ref(&self.folds.outer), to, true)
     }
 
-    fn course<'v>(
+    fn evaluator<'v>(
         &self,
         vectors: SideVectors<'v>,
         folds: &[folds::Fold],
         to: &EnsembleBlocks,
         odd: bool,
     ) -> FoldEvaluator<'v> {
-        let course = FoldEvaluator::of_folds(vectors, folds, self.depth);
+        let evaluator = FoldEvaluator::of_folds(vectors, folds, self.depth);
         if self.labelled.is_empty() {
-            return course;
+            return evaluator;
         }
         let labelled: Vec<LabelledImages> = self
             .labelled
@@ -293,7 +297,7 @@ impl TuneContext<'_> {
             })
             .collect();
         let fit = self.folds.outer.fit.clone();
-        course.with_labelled(vectors, fit, &labelled, odd, self.depth)
+        evaluator.with_labelled(vectors, fit, &labelled, odd, self.depth)
     }
 
     /// The weights of the encoders that are significantly better than the present ones, with the present

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::compare::{self, RecipeMetrics, RelativeGain};
-use super::course::{FoldEvaluator, TaskRanks};
 use super::error::TuneError;
+use super::evaluator::{FoldEvaluator, TaskRanks};
 use super::grid::{AXES, RecipeAxis};
 use crate::progress::{CancelToken, ProgressObserver};
 use crate::space::Recipe;
@@ -48,7 +48,7 @@ pub(crate) struct RecipeSearchResult {
 /// # Errors
 /// When `first` cannot be fitted, or on cancellation. Other recipes that cannot be fitted are skipped.
 pub(crate) fn search(
-    course: &mut FoldEvaluator<'_>,
+    evaluator: &mut FoldEvaluator<'_>,
     first: &Recipe,
     progress: &dyn ProgressObserver,
     cancel: &CancelToken,
@@ -56,7 +56,7 @@ pub(crate) fn search(
     let planned: usize = AXES.iter().map(|a| a.around(first).len()).sum();
     progress.begin("settings", Some(1 + planned as u64));
     let mut best = first.clone();
-    let mut marks = course.marks(first, cancel)?;
+    let mut marks = evaluator.marks(first, cancel)?;
     let start = marks.clone();
     let base = RecipeMetrics::of(&start);
     let mut trials = vec![trial(None, first, &start, (&start, &base), true)];
@@ -65,7 +65,7 @@ pub(crate) fn search(
         let before = best.clone();
         for axis in AXES {
             let tried = along(
-                course,
+                evaluator,
                 axis,
                 &best,
                 &mut trials,
@@ -79,7 +79,7 @@ pub(crate) fn search(
                 }
                 (best, marks) = (recipe, found);
             }
-            course.retain(&[&best]);
+            evaluator.retain(&[&best]);
         }
         if round > 0 || best == before {
             break;
@@ -94,7 +94,7 @@ pub(crate) fn search(
 
 /// Tries the recipes along an axis that were not tried yet, the nearest first.
 fn along(
-    course: &mut FoldEvaluator<'_>,
+    evaluator: &mut FoldEvaluator<'_>,
     axis: RecipeAxis,
     from: &Recipe,
     trials: &mut Vec<TuneTrial>,
@@ -107,12 +107,12 @@ fn along(
         if trials.iter().any(|t| t.recipe == recipe) {
             continue;
         }
-        let marks = match course.marks(&recipe, cancel) {
+        let marks = match evaluator.marks(&recipe, cancel) {
             Ok(marks) => marks,
             Err(TuneError::Fit(_)) => continue,
             Err(error) => return Err(error),
         };
-        course.retain(&[from, &recipe]);
+        evaluator.retain(&[from, &recipe]);
         trials.push(trial(Some(axis), &recipe, &marks, base, false));
         tried.push((recipe, marks));
         progress.advance(1);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::PartSettings;
+use super::settings::PartSettings;
 use crate::space::anchors::AnchorSource;
 use crate::space::fitted::{FittedPart, SpaceFitter};
 use crate::space::linear;

@@ -1,4 +1,4 @@
-//! Evaluates recipes on folds: each fold is a stage with questions, and a recipe gets the ranks of the right
+//! Evaluates recipes on folds: each fold has a scorer and questions, and a recipe gets the ranks of the right
 //! answers.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
@@ -7,23 +7,21 @@ use super::error::TuneError;
 use super::folds::Fold;
 use super::labelled::LabelledImages;
 use super::objective::{ReciprocalRank, TuneQuestion};
-use super::stage::{RecipeLimits, RecipeScorer};
+use super::scorer::{RecipeLimits, RecipeScorer};
+use super::task::PerTask;
 use crate::modality::PerModality;
 use crate::progress::CancelToken;
 use crate::space::Recipe;
 use crate::space::linear::Moments;
 use crate::space::matrices::MatrixAnchors;
 
-/// The two tasks that a space is evaluated on: retrieval of held-out pairs, and classification.
-pub(crate) const TASKS: usize = 2;
-
 /// The answers of a recipe to each task's questions, over all folds.
-pub(crate) type TaskRanks = [Vec<ReciprocalRank>; TASKS];
+pub(crate) type TaskRanks = PerTask<Vec<ReciprocalRank>>;
 
-/// Folds to evaluate recipes on, each a stage with its questions.
+/// Folds to evaluate recipes on, each a scorer with its questions.
 #[derive(Debug)]
 pub(crate) struct FoldEvaluator<'a> {
-    stages: Vec<(RecipeScorer<'a>, Vec<(usize, TuneQuestion)>)>,
+    folds: Vec<(RecipeScorer<'a>, Vec<TuneQuestion>)>,
 }
 
 /// The pairs of an anchor set: unit vectors `[n, dim]` of both sides, and their moments.
@@ -46,9 +44,9 @@ impl SideVectors<'_> {
 }
 
 impl<'a> FoldEvaluator<'a> {
-    /// The stages of these folds.
+    /// The scorers and questions of these folds.
     pub(crate) fn of_folds(vectors: SideVectors<'a>, folds: &[Fold], depth: RecipeLimits) -> Self {
-        let stage = |fold: &Fold| {
+        let scored = |fold: &Fold| {
             let moments = fitted(vectors, &fold.fit);
             let of_classes = || fold.classes.iter();
             let images: Vec<u32> = of_classes()
@@ -73,11 +71,11 @@ impl<'a> FoldEvaluator<'a> {
                 labels,
             };
             let anchors = MatrixAnchors::new(vectors.sides, fold.fit.clone(), moments);
-            let stage = RecipeScorer::new(anchors, queries, depth);
-            (stage, vec![(0, TuneQuestion::Pairs(pairs)), (1, classes)])
+            let scorer = RecipeScorer::new(anchors, queries, depth);
+            (scorer, vec![TuneQuestion::Pairs(pairs), classes])
         };
         Self {
-            stages: folds.iter().map(stage).collect(),
+            folds: folds.iter().map(scored).collect(),
         }
     }
 
@@ -91,8 +89,8 @@ impl<'a> FoldEvaluator<'a> {
         odd: bool,
         depth: RecipeLimits,
     ) -> Self {
-        for (_, questions) in &mut self.stages {
-            questions.retain(|(task, _)| *task == 0);
+        for (_, questions) in &mut self.folds {
+            questions.retain(|question| matches!(question, TuneQuestion::Pairs(_)));
         }
         let none = |side: ArrayView2<f32>| Array2::zeros((0, side.ncols()));
         let mut queries: PerModality<Array2<f32>> = vectors.sides.map(none);
@@ -100,14 +98,11 @@ impl<'a> FoldEvaluator<'a> {
         for set in sets {
             let wanted = |i: &usize| (i % 2 == 1) == odd;
             let chosen: Vec<usize> = (0..set.labels.len()).filter(wanted).collect();
-            questions.push((
-                1,
-                TuneQuestion::Classes {
-                    texts: (queries.text.nrows(), set.prompts.nrows()),
-                    first: queries.image.nrows(),
-                    labels: chosen.iter().map(|&i| set.labels[i]).collect(),
-                },
-            ));
+            questions.push(TuneQuestion::Classes {
+                texts: (queries.text.nrows(), set.prompts.nrows()),
+                first: queries.image.nrows(),
+                labels: chosen.iter().map(|&i| set.labels[i]).collect(),
+            });
             let images = set.images.select(Axis(0), &chosen);
             let more = PerModality {
                 image: images.view(),
@@ -120,7 +115,7 @@ impl<'a> FoldEvaluator<'a> {
         }
         let moments = fitted(vectors, &fit);
         let anchors = MatrixAnchors::new(vectors.sides, fit, moments);
-        self.stages
+        self.folds
             .push((RecipeScorer::new(anchors, queries, depth), questions));
         self
     }
@@ -136,19 +131,23 @@ impl<'a> FoldEvaluator<'a> {
     ) -> Result<TaskRanks, TuneError> {
         let mut marks = TaskRanks::default();
         let mut units = 0;
-        for (stage, questions) in &mut self.stages {
+        for (scorer, questions) in &mut self.folds {
             if cancel.requested() {
                 return Err(TuneError::Interrupted);
             }
-            let scores = stage.scores(recipe)?;
-            for (task, question) in questions {
+            let scores = scorer.scores(recipe)?;
+            for question in questions {
                 let answers = question.answers(scores.view());
                 let shift = |a: ReciprocalRank| ReciprocalRank {
                     unit: a.unit + units,
                     ..a
                 };
                 let last = answers.iter().map(|a| a.unit + 1).max().unwrap_or(0);
-                marks[*task].extend(answers.into_iter().map(shift));
+                let of_task = match question {
+                    TuneQuestion::Pairs(_) => &mut marks.pairs,
+                    TuneQuestion::Classes { .. } => &mut marks.classes,
+                };
+                of_task.extend(answers.into_iter().map(shift));
                 units += last;
             }
         }
@@ -157,8 +156,8 @@ impl<'a> FoldEvaluator<'a> {
 
     /// Drops what none of these recipes needs.
     pub(crate) fn retain(&mut self, recipes: &[&Recipe]) {
-        for (stage, _) in &mut self.stages {
-            stage.retain(recipes);
+        for (scorer, _) in &mut self.folds {
+            scorer.retain(recipes);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::batching::{BatchOptions, Batcher};
 use super::compute::ComputePool;
 use super::error::Refusal;
-use super::ground::ServedGeneration;
+use super::generation::ServedGeneration;
 use super::metrics::Metrics;
 use asif::modality::Modality;
 use asif::space::Representation;

@@ -1,6 +1,6 @@
 //! Relative rows over the vectors as the encoders gave them (Norelli et al. 2023, section 3).
 
-use super::kind::PartSettings;
+use super::settings::PartSettings;
 use crate::modality::PerModality;
 use crate::space::anchors::AnchorSource;
 use crate::space::fitted::{FittedPart, FrameKey, SpaceFitter};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::kept::OnceCache;
+use super::cache::OnceCache;
 use asif::anchors::change::select;
 use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot};

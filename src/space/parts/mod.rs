@@ -9,15 +9,15 @@
 //! | `canonical` | canonical coordinates, directly (CCA) |
 //! | `ridge`, `procrustes` | the text's vector and the image's, mapped into the text encoder's space |
 //!
-//! What each does is in `kind`. To add a kind, add a file with a `PartSettings` and a row to the table of
-//! [`Part`].
+//! What each does is in `settings`. To add a kind, add a file with a `PartSettings` and a row to the table
+//! of [`SpacePart`].
 
 mod asif;
 mod asif_canonical;
 mod canonical;
-mod kind;
 mod procrustes;
 mod ridge;
+mod settings;
 mod whitened;
 
 use std::fmt;
@@ -25,9 +25,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use asif_canonical::AsifCanonicalParams;
-pub(crate) use kind::{PartSettings, ScoreSplit};
 pub use procrustes::ProcrustesParams;
 pub use ridge::RidgeParams;
+pub(crate) use settings::{PartSettings, ScoreSplit};
 pub(crate) use whitened::WhitenedParams;
 
 use super::PartCode;
@@ -37,24 +37,24 @@ use super::linear::CanonicalParams;
 use super::params::RelativeParams;
 use super::recipe::error::RecipeError;
 
-/// The table of the kinds of parts: for each the variant of [`Part`], its settings, and its name in
+/// The table of the kinds of parts: for each the variant of [`SpacePart`], its settings, and its name in
 /// manifests.
 macro_rules! parts {
     ($($variant:ident($settings:ty) = $kind:literal, $what:literal;)*) => {
         /// A part of a space: one way of comparing an image with a text, with its settings.
         #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
-        pub enum Part {
+        pub enum SpacePart {
             $(#[doc = $what] #[serde(rename = $kind)] $variant($settings),)*
         }
 
-        $(impl From<$settings> for Part {
+        $(impl From<$settings> for SpacePart {
             fn from(settings: $settings) -> Self {
                 Self::$variant(settings)
             }
         })*
 
-        impl Part {
+        impl SpacePart {
             /// All names, each with its description and its part.
             pub(super) fn named() -> Vec<(&'static str, &'static str, Self)> {
                 let mut all = Vec::new();
@@ -131,7 +131,7 @@ parts! {
     Procrustes(ProcrustesParams) = "procrustes", "The cosine with the image mapped by the best rotation.";
 }
 
-impl Part {
+impl SpacePart {
     /// The settings of the part's relative rows, if it compares rows.
     pub(crate) fn rows(mut self) -> Option<RelativeParams> {
         self.rows_mut().copied()
@@ -152,7 +152,7 @@ impl Part {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for SpacePart {
     /// `asif (k 200, p 4, centred, negatives clamp)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = self.settings();

@@ -21,7 +21,7 @@ use crate::space::linear::{CanonicalParams, FitError};
 use crate::space::matrices::MatrixAnchors;
 use crate::space::relative::RelativeRow;
 use crate::space::representation::weight;
-use crate::space::{CodeBank, CoordinateFrame, Part, PartCode, Recipe};
+use crate::space::{CodeBank, CoordinateFrame, PartCode, Recipe, SpacePart};
 
 /// Pairs to fit spaces on, and queries to score with them.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct RecipeScorer<'a> {
     depth: RecipeLimits,
     /// By frame: the nearest anchors of each input, at most [`RecipeLimits::k`].
     nearest: Vec<(FrameKey, PerModality<Vec<NearestAnchors>>)>,
-    parts: Vec<(Part, PartScores)>,
+    parts: Vec<(SpacePart, PartScores)>,
 }
 
 /// Upper limits of the settings of recipes that are tried.
@@ -59,7 +59,7 @@ struct PartScores {
 }
 
 impl<'a> RecipeScorer<'a> {
-    /// A stage for spaces fitted to `anchors`; `queries` are unit vectors, `[images, dim]` and
+    /// A scorer for spaces fitted to `anchors`; `queries` are unit vectors, `[images, dim]` and
     /// `[texts, dim]`.
     pub fn new(
         anchors: MatrixAnchors<'a>,
@@ -127,7 +127,7 @@ impl<'a> RecipeScorer<'a> {
     /// Drops everything that none of `recipes` needs.
     pub(crate) fn retain(&mut self, recipes: &[&Recipe]) {
         let parts = recipes.iter().flat_map(|recipe| &recipe.parts);
-        let wanted: Vec<Part> = parts.map(|part| part.part).collect();
+        let wanted: Vec<SpacePart> = parts.map(|part| part.part).collect();
         self.parts.retain(|(part, _)| wanted.contains(part));
         let frames: Vec<FrameKey> = wanted.iter().map(|part| part.frame_key()).collect();
         self.nearest.retain(|(frame, _)| frames.contains(frame));
@@ -163,7 +163,7 @@ impl<'a> RecipeScorer<'a> {
     }
 
     /// Computes the scores of the queries in `part`, and their unit if `unit` is set, unless they are cached.
-    fn ensure(&mut self, part: Part, unit: bool) -> Result<(), FitError> {
+    fn ensure(&mut self, part: SpacePart, unit: bool) -> Result<(), FitError> {
         let known = self.parts.iter().position(|(known, _)| *known == part);
         match known {
             Some(at) if unit && self.parts[at].1.unit.is_none() => drop(self.parts.remove(at)),

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::kind::{PartSettings, ScoreSplit};
+use super::settings::{PartSettings, ScoreSplit};
 use crate::modality::{Modality, PerModality};
 use crate::space::PartCode;
 use crate::space::anchors::AnchorSource;

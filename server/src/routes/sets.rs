@@ -13,11 +13,11 @@ use serde_json::{Map as Object, Value};
 use utoipa::ToSchema;
 
 use super::body::{GenerationQuery, PathParams};
-use super::parts::ErrorBody;
 use super::reasons::image_url;
+use super::shared::ErrorBody;
 use crate::answer::{GenerationSelector, ground};
 use crate::error::Refusal;
-use crate::ground::ServedGeneration;
+use crate::generation::ServedGeneration;
 use crate::map::AnchorMap;
 use crate::paths::without_paths;
 use crate::set::ServedSet;
