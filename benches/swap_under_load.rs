@@ -147,7 +147,6 @@ fn main() -> Result<()> {
     let second = queries.ask_all(&live.load())?;
     let expected = PerSet { first, second };
     print_phases("first sight of a set", &[cold.phases]);
-    swap(&live, set, &manifests.first)?;
 
     let (stop, swapping) = (AtomicBool::new(false), AtomicBool::new(false));
     let (swaps, seen) = std::thread::scope(|scope| -> Result<_> {
@@ -184,7 +183,8 @@ fn query(
         let begun = Instant::now();
         let snapshot = live.load();
         let answer = queries.ask(&snapshot, i);
-        let (expected, answers) = match snapshot.generation() {
+        // The sets take turns, and each generation has the next number.
+        let (expected, answers) = match snapshot.generation() % 2 {
             1 => (&expected.first, &mut seen.answers.first),
             _ => (&expected.second, &mut seen.answers.second),
         };
@@ -234,7 +234,7 @@ fn take_turns(
     swapping: &AtomicBool,
 ) -> Result<SwapTimes> {
     let mut swaps = SwapTimes::default();
-    let (mut done, mut next) = (0, manifests.second.clone());
+    let (mut done, mut generation) = (0, manifests.second.generation);
     let spell = Duration::from_secs(plan.seconds.into()) / SPELLS;
     let pace = spell / (plan.swaps / SPELLS).max(1);
     for round in 1..=SPELLS {
@@ -244,13 +244,17 @@ fn take_turns(
         let begun = Instant::now();
         let mut due = begun;
         while done < plan.swaps * round / SPELLS {
-            if done % 2 == 0 {
-                // A number of its own, so that it is opened, not taken from what was live before.
-                next.generation += 1;
-                swaps.forward.push(swap(live, set, &next)?);
-            } else {
-                swaps.back.push(swap(live, set, &manifests.first)?);
-            }
+            // A number of its own, as a rollback has too: a process never goes back to a lower one.
+            generation += 1;
+            let (to, times) = match generation % 2 {
+                1 => (&manifests.first, &mut swaps.back),
+                _ => (&manifests.second, &mut swaps.forward),
+            };
+            let to = Manifest {
+                generation,
+                ..to.clone()
+            };
+            times.push(swap(live, set, &to)?);
             done += 1;
             due += pace;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
