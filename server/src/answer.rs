@@ -70,7 +70,7 @@ pub(super) struct ClassifyAnswer {
 /// The answers for all images, and the generation that they come from.
 #[derive(Debug)]
 pub(super) struct ClassifiedBatch {
-    pub ground: Arc<ServedGeneration>,
+    pub served: Arc<ServedGeneration>,
     pub results: Vec<Result<ClassifyAnswer, InputRejection>>,
 }
 
@@ -80,19 +80,19 @@ pub(super) async fn classify(
     set: &ServedSet,
     question: ClassifyQuery,
 ) -> Result<ClassifiedBatch, Refusal> {
-    let ground = ground(app, set, question.on).await?;
+    let served = served(app, set, question.on).await?;
     let encoders = set.encoders();
     // Concurrently, so that on an idle server the labels are encoded while the image is decoded.
     let (head, vectors) = tokio::try_join!(
-        question.words.head(app, encoders, &ground),
-        vectors(set, &ground, question.inputs),
+        question.words.head(app, encoders, &served),
+        vectors(set, &served, question.inputs),
     )?;
     let (good, bad) = BadInputs::split(vectors);
-    let inputs = app.represent().images(&ground, good.iter().cloned());
+    let inputs = app.represent().images(&served, good.iter().cloned());
     let inputs = inputs.await?;
     let (top, why) = (question.top, question.why);
     let short = inputs.len() * head.labels().len() <= SHORT && matches!(why, ExplainedLabels::No);
-    let (base, embedder) = (Arc::clone(&ground), Arc::clone(encoders.embedder()));
+    let (base, embedder) = (Arc::clone(&served), Arc::clone(encoders.embedder()));
     let work = move || {
         let classifier = Classifier::with_head(base.searcher(), &embedder, Arc::clone(&head));
         let answer = |(vector, input): (Arc<[f32]>, Representation)| {
@@ -112,12 +112,12 @@ pub(super) async fn classify(
     };
     Ok(ClassifiedBatch {
         results: results?,
-        ground,
+        served,
     })
 }
 
 /// The generation that a query names.
-pub(super) async fn ground(
+pub(super) async fn served(
     app: &AppState,
     set: &ServedSet,
     on: GenerationSelector,
@@ -126,7 +126,7 @@ pub(super) async fn ground(
         GenerationSelector {
             generation: None,
             without: None,
-        } => Ok(set.ground()),
+        } => Ok(set.served()),
         GenerationSelector {
             generation,
             without,
@@ -137,13 +137,13 @@ pub(super) async fn ground(
 /// One unit vector for each input.
 async fn vectors(
     set: &ServedSet,
-    ground: &ServedGeneration,
+    served: &ServedGeneration,
     inputs: ImageInputs,
 ) -> Result<Vec<EmbedResult>, Refusal> {
     match inputs {
-        ImageInputs::Pictures(pictures) => set.encoders().pictures(pictures, ground.set()).await,
+        ImageInputs::Pictures(pictures) => set.encoders().pictures(pictures, served.set()).await,
         ImageInputs::Vectors(vectors) => {
-            let dim = ground.set().dim(Modality::Image);
+            let dim = served.set().dim(Modality::Image);
             let check = |vector: Vec<f32>| unit(vector, dim).map(Arc::from);
             Ok(vectors.into_iter().map(check).collect())
         }
@@ -215,15 +215,15 @@ pub(super) async fn similarities(
     pictures: Vec<RequestPicture>,
     texts: Vec<String>,
 ) -> Result<(Arc<ServedGeneration>, Vec<Vec<f32>>), Refusal> {
-    let ground = ground(app, set, on).await?;
+    let served = served(app, set, on).await?;
     let encoders = set.encoders();
     let (images, texts) = tokio::try_join!(
-        encoders.pictures(pictures, ground.set()),
-        encoders.texts(&texts, ground.set()),
+        encoders.pictures(pictures, served.set()),
+        encoders.texts(&texts, served.set()),
     )?;
     let images = all("image", images)?;
     let texts = all("text", texts)?;
-    let base = Arc::clone(&ground);
+    let base = Arc::clone(&served);
     let scores = app.compute().run(move || {
         let searcher = base.searcher();
         let images = searcher.represent(Modality::Image, &images)?;
@@ -232,7 +232,7 @@ pub(super) async fn similarities(
         let row = |image: &Representation| texts.iter().map(|t| image.score(t, &shares)).collect();
         Ok(images.iter().map(row).collect())
     });
-    Ok((ground, scores.await?))
+    Ok((served, scores.await?))
 }
 
 /// All vectors concatenated; the first input without a vector is the refusal.
@@ -253,15 +253,15 @@ pub(super) fn all(what: &str, vectors: Vec<EmbedResult>) -> Result<Vec<f32>, Ref
 /// The relative rows of unit vectors in dense form, one number per anchor.
 pub(super) async fn rows(
     app: &AppState,
-    ground: Arc<ServedGeneration>,
+    served: Arc<ServedGeneration>,
     modality: Modality,
     vectors: Vec<f32>,
 ) -> Result<Vec<Vec<f32>>, Refusal> {
     app.compute()
         .run(move || {
-            let rows = ground.searcher().rows(modality, &vectors)?;
+            let rows = served.searcher().rows(modality, &vectors)?;
             let dense = rows.iter().map(|row| {
-                let mut dense = vec![0.0; ground.set().len()];
+                let mut dense = vec![0.0; served.set().len()];
                 for &(anchor, value) in row.entries() {
                     dense[anchor as usize] = value;
                 }

@@ -105,14 +105,14 @@ impl LabelHeadSpec {
         &self,
         app: &AppState,
         encoders: &SharedEncoders,
-        ground: &Arc<ServedGeneration>,
+        served: &Arc<ServedGeneration>,
     ) -> Result<Arc<LabelHead>, Refusal> {
-        let make = || self.make(app, encoders, Arc::clone(ground));
+        let make = || self.make(app, encoders, Arc::clone(served));
         let weight = match self.aggregate {
             PromptAggregation::Mean => self.labels().len(),
             PromptAggregation::Max | PromptAggregation::MeanScore => self.prompts,
         };
-        let (head, hit) = ground.heads.get(&self.key, weight, make).await?;
+        let (head, hit) = served.heads.get(&self.key, weight, make).await?;
         app.metrics().looked_up("heads", hit, 1);
         Ok(head)
     }
@@ -121,13 +121,13 @@ impl LabelHeadSpec {
         &self,
         app: &AppState,
         encoders: &SharedEncoders,
-        ground: Arc<ServedGeneration>,
+        served: Arc<ServedGeneration>,
     ) -> Result<LabelHead, Refusal> {
         let of_labels = self.labels.prompts(&self.templates);
         let counts = of_labels.iter().map(Vec::len).enumerate();
         let classes: Vec<usize> = counts.flat_map(|(class, n)| repeat_n(class, n)).collect();
         let prompts = of_labels.concat();
-        let vectors = encoders.texts(&prompts, ground.set()).await?;
+        let vectors = encoders.texts(&prompts, served.set()).await?;
         let mut flat = Vec::with_capacity(vectors.iter().flatten().map(|v| v.len()).sum());
         for ((class, prompt), vector) in classes.into_iter().zip(&prompts).zip(vectors) {
             let vector = vector.map_err(|rejected| {
@@ -150,7 +150,7 @@ impl LabelHeadSpec {
                 LabelHeadSpec {
                     labels, templates, ..
                 },
-            ) = (ground.searcher(), &words);
+            ) = (served.searcher(), &words);
             Ok(LabelHead::of_vectors(
                 &searcher, labels, templates, flat, scoring,
             )?)

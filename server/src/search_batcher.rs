@@ -20,7 +20,7 @@ const BATCH: usize = 64;
 /// The vector of an image, and the generation to search.
 #[derive(Debug)]
 struct ImageQuery {
-    ground: Arc<ServedGeneration>,
+    served: Arc<ServedGeneration>,
     vector: Arc<[f32]>,
 }
 
@@ -45,17 +45,17 @@ impl SearchBatcher {
         Batcher::start("search", batching, call, told).map(Self)
     }
 
-    /// The representations of image vectors in the space of `ground`, in order.
+    /// The representations of image vectors in the space of `served`, in order.
     ///
     /// # Errors
     /// When the search fails.
     pub async fn images(
         &self,
-        ground: &Arc<ServedGeneration>,
+        served: &Arc<ServedGeneration>,
         vectors: impl Iterator<Item = Arc<[f32]>>,
     ) -> Result<Vec<Representation>, Refusal> {
         let mut queries = vectors.map(|vector| ImageQuery {
-            ground: Arc::clone(ground),
+            served: Arc::clone(served),
             vector,
         });
         let mut all = Vec::new();
@@ -76,9 +76,9 @@ impl SearchBatcher {
 /// bad query does not affect the others.
 fn represent(queries: &[ImageQuery]) -> Vec<Result<Representation, Refusal>> {
     let mut all = Vec::with_capacity(queries.len());
-    for run in queries.chunk_by(|a, b| Arc::ptr_eq(&a.ground, &b.ground)) {
+    for run in queries.chunk_by(|a, b| Arc::ptr_eq(&a.served, &b.served)) {
         let vectors: Vec<f32> = run.iter().flat_map(|q| q.vector.iter().copied()).collect();
-        let searcher = run[0].ground.searcher();
+        let searcher = run[0].served.searcher();
         match searcher.represent(Modality::Image, &vectors) {
             Ok(found) => all.extend(found.into_iter().map(Ok)),
             Err(error) if run.len() == 1 => all.push(Err(Refusal::from(error))),

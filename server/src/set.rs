@@ -34,7 +34,7 @@ pub(super) struct ServedSet {
     name: String,
     live: Arc<LiveSet>,
     encoders: Arc<SharedEncoders>,
-    ground: ArcSwap<ServedGeneration>,
+    served: ArcSwap<ServedGeneration>,
     others: OnceCache<GenerationKey, ServedGeneration>,
     metrics: Arc<Metrics>,
     changing: Arc<Mutex<()>>,
@@ -99,7 +99,7 @@ impl ServedSet {
         )?;
         Ok(Self {
             name: named.name.clone(),
-            ground: ArcSwap::from_pointee(ServedGeneration::live(live.load())),
+            served: ArcSwap::from_pointee(ServedGeneration::live(live.load())),
             live,
             encoders,
             others: OnceCache::new(OTHERS),
@@ -159,18 +159,18 @@ impl ServedSet {
     }
 
     /// The live generation with its caches.
-    pub fn ground(&self) -> Arc<ServedGeneration> {
+    pub fn served(&self) -> Arc<ServedGeneration> {
         let snapshot = self.live.load();
-        let ground = self.ground.load_full();
-        if ground.is(&snapshot) {
-            return ground;
+        let served = self.served.load_full();
+        if served.is(&snapshot) {
+            return served;
         }
         let new = Arc::new(ServedGeneration::live(snapshot));
         // If another request was faster, use its value, so that all share one cache.
-        let before = self.ground.compare_and_swap(&ground, Arc::clone(&new));
-        match Arc::ptr_eq(&before, &ground) {
+        let before = self.served.compare_and_swap(&served, Arc::clone(&new));
+        match Arc::ptr_eq(&before, &served) {
             true => new,
-            false => self.ground(),
+            false => self.served(),
         }
     }
 
@@ -184,7 +184,7 @@ impl ServedSet {
         generation: Option<u64>,
         without: Option<PairExclusion>,
     ) -> Result<Arc<ServedGeneration>, Refusal> {
-        let live = self.ground();
+        let live = self.served();
         let is_live = |n: u64| n == live.set().manifest().generation;
         let base = match generation {
             Some(n) if !is_live(n) => self.base(compute, n).await?,

@@ -168,11 +168,11 @@ pub(super) async fn classify(
         },
     };
     let answers = answer::classify(&app, set, question).await?;
-    let ground = answers.ground;
+    let served = answers.served;
     let results = answers.results.into_iter().map(|result| match result {
         Ok(answer) => {
             let reasons = answer.reasons.into_iter();
-            let reasons = reasons.map(|r| ReasonsOut::of(set.name(), &ground, r));
+            let reasons = reasons.map(|r| ReasonsOut::of(set.name(), &served, r));
             let reasons: Vec<ReasonsOut> = reasons.collect();
             ImageResult {
                 predictions: answer
@@ -192,7 +192,7 @@ pub(super) async fn classify(
     Ok(Json(ClassifyResponse {
         results: results.collect(),
         set: set.name().to_owned(),
-        generation: ground.generation(),
+        generation: served.generation(),
     }))
 }
 

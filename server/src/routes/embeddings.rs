@@ -147,17 +147,17 @@ pub(super) async fn embed(
         .into_iter()
         .enumerate()
         .partition(|(_, input)| is_data_url(input));
-    let (encoders, ground) = (set.encoders(), set.ground());
+    let (encoders, served) = (set.encoders(), set.served());
     let space = asked.space.unwrap_or_default();
     if space == EmbeddingSpace::Relative {
-        check_relative(images.len() + texts.len(), ground.set().len())?;
+        check_relative(images.len() + texts.len(), served.set().len())?;
     }
     let (image_places, images): (Vec<_>, Vec<_>) = images.into_iter().unzip();
     let (text_places, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
     let pictures = images.into_iter().map(RequestPicture::Text).collect();
     let (images, vectors) = tokio::try_join!(
-        encoders.pictures(pictures, ground.set()),
-        encoders.texts(&texts, ground.set()),
+        encoders.pictures(pictures, served.set()),
+        encoders.texts(&texts, served.set()),
     )?;
     let mut data = Vec::new();
     for (modality, places, vectors) in [
@@ -175,9 +175,9 @@ pub(super) async fn embed(
         }
         let flat = all("input", vectors)?;
         let vectors = match space {
-            EmbeddingSpace::Relative => rows(&app, ground.clone(), modality, flat).await?,
+            EmbeddingSpace::Relative => rows(&app, served.clone(), modality, flat).await?,
             EmbeddingSpace::Absolute => {
-                let rows = flat.chunks_exact(ground.set().dim(modality).max(1));
+                let rows = flat.chunks_exact(served.set().dim(modality).max(1));
                 rows.map(<[f32]>::to_vec).collect()
             }
         };

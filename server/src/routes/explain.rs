@@ -118,9 +118,9 @@ pub(super) async fn explain(
     let of_label = answer.predictions.iter().find(|p| p.label == reasons.label);
     Ok(Json(ExplainResponse {
         set: set.name().to_owned(),
-        generation: answers.ground.generation(),
+        generation: answers.served.generation(),
         score: of_label.expect("all labels are ranked").score,
-        reasons: ReasonsOut::of(set.name(), &answers.ground, reasons),
+        reasons: ReasonsOut::of(set.name(), &answers.served, reasons),
         predictions: answer
             .predictions
             .into_iter()

@@ -82,8 +82,8 @@ pub(super) fn image_url(set: &str, anchor: AnchorId, generation: u64) -> String 
 
 impl ReasonsOut {
     /// The JSON form of an explanation.
-    pub fn of(set: &str, ground: &ServedGeneration, reasons: LabelExplanation) -> Self {
-        let generation = ground.generation();
+    pub fn of(set: &str, served: &ServedGeneration, reasons: LabelExplanation) -> Self {
+        let generation = served.generation();
         let out = |reasons: Vec<PairContribution>| {
             let one = |r| ReasonOut::of(set, generation, r);
             reasons.into_iter().map(one).collect()

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::body::{GenerationQuery, PathParams};
 use super::reasons::image_url;
 use super::shared::ErrorBody;
-use crate::answer::{GenerationSelector, ground};
+use crate::answer::{GenerationSelector, served};
 use crate::error::Refusal;
 use crate::generation::ServedGeneration;
 use crate::map::AnchorMap;
@@ -101,10 +101,10 @@ pub(super) async fn sets(State(app): State<AppState>) -> Json<Vec<SetOut>> {
 }
 
 fn set_out(app: &AppState, set: &ServedSet) -> SetOut {
-    let ground = set.ground();
+    let served = set.served();
     let status = set.status();
     let encoder = |modality| {
-        let identity = &ground.set().encoder(modality).identity;
+        let identity = &served.set().encoder(modality).identity;
         EncoderOut {
             name: identity.name.clone(),
             dim: identity.dim,
@@ -113,15 +113,15 @@ fn set_out(app: &AppState, set: &ServedSet) -> SetOut {
     };
     SetOut {
         name: set.name().to_owned(),
-        generation: ground.generation(),
-        anchors: ground.set().len(),
-        space: ground.searcher().recipe().in_use(ground.set().len()),
+        generation: served.generation(),
+        anchors: served.set().len(),
+        space: served.searcher().recipe().in_use(served.set().len()),
         encoders: EncodersOut {
             image: encoder(Modality::Image),
             text: encoder(Modality::Text),
         },
-        sources: by_count(&ground.set().manifest().sources),
-        licences: by_count(&ground.set().manifest().licences),
+        sources: by_count(&served.set().manifest().sources),
+        licences: by_count(&served.set().manifest().licences),
         since: status.since,
         swaps: status.swaps,
         degraded: status.degraded.map(|d| app.told(&d.reason)),
@@ -173,15 +173,15 @@ pub(super) async fn map(
     PathParams(name): PathParams<String>,
     GenerationQuery(of): GenerationQuery,
 ) -> Result<Json<MapOut>, Refusal> {
-    let ground = generation(&app, app.set(Some(&name))?, of).await?;
-    let base = Arc::clone(&ground);
+    let served = generation(&app, app.set(Some(&name))?, of).await?;
+    let base = Arc::clone(&served);
     let make = || {
         app.compute()
             .run_long(move || Ok(AnchorMap::of(base.set())?))
     };
-    let (map, _) = ground.map.get(&(), 1, make).await?;
+    let (map, _) = served.map.get(&(), 1, make).await?;
     Ok(Json(MapOut {
-        generation: ground.generation(),
+        generation: served.generation(),
         points: map.points.clone(),
         sources: map.sources.clone(),
         explained: map.explained,
@@ -230,12 +230,12 @@ pub(super) async fn anchor(
     GenerationQuery(of): GenerationQuery,
 ) -> Result<Json<AnchorOut>, Refusal> {
     let set = app.set(Some(&name))?;
-    let ground = generation(&app, set, of).await?;
-    let anchor = number(&ground, &anchor)?;
-    let record = ground.set().record(anchor)?;
+    let served = generation(&app, set, of).await?;
+    let anchor = number(&served, &anchor)?;
+    let record = served.set().record(anchor)?;
     Ok(Json(AnchorOut {
-        generation: ground.generation(),
-        image: image_url(set.name(), anchor, ground.generation()),
+        generation: served.generation(),
+        image: image_url(set.name(), anchor, served.generation()),
         anchor,
         meta: record.metadata(),
         id: record.id,
@@ -272,9 +272,9 @@ pub(super) async fn picture(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let set = app.set(Some(&name))?;
-    let ground = generation(&app, set, of).await?;
+    let served = generation(&app, set, of).await?;
     // The path comes from the record; no part of a request is ever part of a path.
-    let file = ground.set().record(number(&ground, &anchor)?)?.image;
+    let file = served.set().record(number(&served, &anchor)?)?.image;
     let source = tokio::task::spawn_blocking(move || PictureFile::at(file)).await;
     let source =
         source.map_err(|_| Refusal::internal("reading the file's metadata panicked"))??;
@@ -378,12 +378,12 @@ async fn generation(
         generation,
         without: None,
     };
-    ground(app, set, on).await
+    served(app, set, on).await
 }
 
 /// The number of an existing anchor.
-fn number(ground: &ServedGeneration, text: &str) -> Result<AnchorId, Refusal> {
-    let n = ground.set().len();
+fn number(served: &ServedGeneration, text: &str) -> Result<AnchorId, Refusal> {
+    let n = served.set().len();
     let number: Option<AnchorId> = text.parse().ok();
     number.filter(|&a| (a as usize) < n).ok_or_else(|| {
         let message = format!(

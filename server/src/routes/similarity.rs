@@ -64,10 +64,10 @@ pub(super) async fn similarity(
     check_batch("texts", asked.texts.len(), app.limits())?;
     let on = on(asked.generation, asked.without);
     let pictures = pictures(asked.images);
-    let (ground, similarities) = answer::similarities(&app, set, on, pictures, asked.texts).await?;
+    let (served, similarities) = answer::similarities(&app, set, on, pictures, asked.texts).await?;
     Ok(Json(SimilarityResponse {
         set: set.name().to_owned(),
-        generation: ground.generation(),
+        generation: served.generation(),
         similarities,
     }))
 }

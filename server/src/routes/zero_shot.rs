@@ -143,7 +143,7 @@ async fn zero_shot(
         LabelScore {
             label: prediction.label,
             score: prediction.score,
-            explanation: why.map(|r| ReasonsOut::of(set.name(), &answers.ground, r)),
+            explanation: why.map(|r| ReasonsOut::of(set.name(), &answers.served, r)),
         }
     });
     Ok(Json(scores.collect()))
