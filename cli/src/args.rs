@@ -13,6 +13,7 @@ use asif::encode::image::decode::{DEFAULT_LIMIT, DecodeBudget};
 use asif::encode::{DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, runtime};
 use asif::modality::{Modality, PerModality};
 use asif::space::prompts::{PromptTemplates, named};
+use asif::space::recipe::known_spaces;
 use asif::space::{NegativeSimilarity, PromptAggregation, Recipe};
 use clap::{Args, ValueEnum};
 
@@ -163,17 +164,26 @@ impl EncoderArgs {
     }
 }
 
+/// The help of `--space`, from the table of spaces.
+fn space_help() -> String {
+    let known: Vec<String> = known_spaces()
+        .into_iter()
+        .map(|(name, what)| format!("`{name}`: {}", what.trim_end_matches('.')))
+        .collect();
+    format!(
+        "How images are compared with texts. {}. `fused` is on average the most accurate on the anchor sets \
+         that were measured (1,000 pairs and more), and falls back to `asif` below 64 pairs. With `asif` each \
+         answer depends on few pairs. Several names joined by `+` are calibrated and added. Without this \
+         option, any of the options for relative rows below selects `asif`",
+        known.join("; ")
+    )
+}
+
 /// How an image is compared with a text.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Space")]
 pub struct SpaceArgs {
-    /// How images are compared with texts: `fused` is on average the most accurate on the anchor sets that
-    /// were measured (1,000 pairs and more) and falls back to `asif` below 64 pairs; `asif` uses relative
-    /// rows alone, so that each answer depends on few pairs; `canonical`, `asif-canonical`, `whitened`,
-    /// `ridge` and `procrustes` are the other closed forms; `paper` is the paper's setting. Several names
-    /// joined by `+` are calibrated and added. Without this option, any of the options for relative rows
-    /// below selects `asif`.
-    #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]")]
+    #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]", help = space_help())]
     space: Option<String>,
 
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! The table of formats. Messages, `--help` and the search for a list in a folder are derived from it.
 //!
 //! A new format is a module of its own, whose `open` scans a file once and returns a [`PairSource`], and
-//! a row here. If [`super::other`] lists it as unsupported, it is removed there.
+//! a row here. Its rows among the formats that are not read, if it has any, go.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub static FORMATS: &[PairFormat] = &[
         help: &[
             r#"one object a line: {"image": "a.jpg", "captions": ["a cat", "a grey cat"],"#,
             r#""id": "a", "source": "mine", "licence": "CC-BY-4.0"}"#,
-            r#"or "caption": "a cat"; whatever else it says is kept"#,
+            r#"or "caption": "a cat"; other fields are kept"#,
         ],
         open: jsonl::open,
     },
@@ -56,6 +56,80 @@ pub(super) const LISTS: [&str; 5] = [
     "pairs.tsv",
     "metadata.jsonl",
     "metadata.csv",
+];
+
+const AS_JSONL: &str =
+    "write it as .jsonl: {\"image\": \"a.jpg\", \"caption\": \"a cat\"} on each line";
+const UNPACK: &str = "unpack it and give the folder, or the {formats} file in it";
+pub(super) const IMAGE: &str = "give the folder that it lies in, with a .txt file beside each image, or a list of \
+                     images and captions as {formats}";
+pub(super) const JSON: &str = "write one object a line and name the file .jsonl: `jq -c '.[]' FILE.json > FILE.jsonl` \
+                    for a list of {\"image\": \"a.jpg\", \"caption\": \"a cat\"}";
+pub(super) const COCO: &str = "it names images and captions apart, so join them by `id` and `image_id` into a .jsonl \
+                    file: {\"image\": \"a.jpg\", \"captions\": [\"a cat\", ...]} on each line";
+
+/// Formats that are not read, by their first bytes: offset, bytes, format, advice.
+pub(super) const UNREAD_BEGINNINGS: &[(usize, &[u8], &str, &str)] = &[
+    (0, b"PAR1", "a Parquet file", AS_JSONL),
+    (
+        0,
+        b"\x1F\x8B",
+        "compressed with gzip",
+        "unpack it with `gunzip`",
+    ),
+    (
+        0,
+        b"BZh",
+        "compressed with bzip2",
+        "unpack it with `bunzip2`",
+    ),
+    (
+        0,
+        b"\xFD7zXZ",
+        "compressed with xz",
+        "unpack it with `unxz`",
+    ),
+    (
+        0,
+        b"\x28\xB5\x2F\xFD",
+        "compressed with zstd",
+        "unpack it with `unzstd`",
+    ),
+    (
+        0,
+        b"PK\x03\x04",
+        "a ZIP archive or a spreadsheet",
+        "unpack it, or save the sheet as CSV",
+    ),
+    (0, b"7z\xBC\xAF", "a 7z archive", UNPACK),
+    (0, b"\x93NUMPY", "a NumPy array", AS_JSONL),
+    (0, b"ARROW1", "an Arrow file", AS_JSONL),
+    (0, b"SQLite format 3", "an SQLite database", AS_JSONL),
+    (0, b"\x89HDF", "an HDF5 file", AS_JSONL),
+    (0, b"%PDF", "a PDF document", AS_JSONL),
+    (0, b"\x80\x02", "a Python pickle", AS_JSONL),
+    (0, b"\x80\x04", "a Python pickle", AS_JSONL),
+    (0, b"\x80\x05", "a Python pickle", AS_JSONL),
+    (257, b"ustar", "a tar archive", UNPACK),
+];
+
+/// Formats that are not read, by the ending of the name: endings, format, advice.
+pub(super) const UNREAD_ENDINGS: &[(&[&str], &str, &str)] = &[
+    (&["parquet"], "a Parquet file", AS_JSONL),
+    (&["tar", "tar.gz", "tgz", "zip"], "an archive", UNPACK),
+    (&["npy", "npz"], "a NumPy array", AS_JSONL),
+    (&["arrow", "feather"], "an Arrow file", AS_JSONL),
+    (&["html", "htm"], "a page of HTML", AS_JSONL),
+    (&["xml"], "an XML file", AS_JSONL),
+    (&["yaml", "yml"], "a YAML file", AS_JSONL),
+    (
+        &["xls", "xlsx", "ods"],
+        "a spreadsheet",
+        "save the sheet as CSV",
+    ),
+    (&["tfrecord"], "a TFRecord file", AS_JSONL),
+    (&["pkl", "pickle"], "a Python pickle", AS_JSONL),
+    (&["json"], "a JSON file", JSON),
 ];
 
 /// The format of a file, by its name.

@@ -64,7 +64,6 @@ mod row_error;
 mod source;
 
 #[cfg(test)]
-#[cfg(test)]
 use std::path::PathBuf;
 
 pub(crate) use self::beside::composed;

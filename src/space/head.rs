@@ -59,10 +59,10 @@ impl ClassHead {
 
     /// The score of each prompt for an image, `[prompts]`, class after class.
     fn prompt_scores(&self, image: &Representation) -> Vec<f64> {
-        debug_assert_eq!(
+        assert_eq!(
             self.banks.len(),
             image.codes.len(),
-            "an image of this space"
+            "the image is of this space"
         );
         let mut sums = vec![0f64; self.class_of_prompt.len()];
         for (part, (bank, code)) in self.banks.iter().zip(&image.codes).enumerate() {

@@ -51,7 +51,7 @@ pub(crate) fn weight(
 ) -> (f64, f64) {
     let share = shares[part];
     // In a space without calibration neither input has levels.
-    debug_assert_eq!(x.len(), y.len(), "inputs of one space");
+    assert_eq!(x.len(), y.len(), "both inputs are of one space");
     match (x.get(part), y.get(part)) {
         (Some(x), Some(y)) => {
             let (factor, summand) = x.between(*y);

@@ -83,7 +83,7 @@ pub(crate) fn is_no_file(path: &Path) -> Result<bool, AnchorsError> {
 /// writers and rollbacks are.
 ///
 /// # Errors
-/// When the folder is no set.
+/// When the folder is not an anchor set.
 pub fn doubts(set: &Path) -> Result<Option<AnchorsError>, AnchorsError> {
     let look = || {
         let witness = witness::look(set)?;

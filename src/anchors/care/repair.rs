@@ -61,7 +61,7 @@ pub struct RepairReport {
 /// to `damaged/` in the anchor set.
 ///
 /// # Errors
-/// When the folder is no set, another process is writing, no generation is sound in the end, or the system
+/// When the folder is not an anchor set, another process is writing, no generation is sound in the end, or the system
 /// denies access to a file: an unreadable file is not taken for damaged, so nothing is abandoned
 /// for it.
 pub fn repair<Error: From<AnchorsError>>(

@@ -38,6 +38,11 @@ impl PairRecord {
         meta.or_else(|| self.meta_text("license"))
     }
 
+    /// The first caption; empty for a pair that was made from vectors without one.
+    pub(crate) fn first_caption(&self) -> &str {
+        self.captions.first().map_or("", String::as_str)
+    }
+
     /// The metadata's value for `key`, if it is there and is a string.
     pub fn meta_text(&self, key: &str) -> Option<String> {
         self.metadata().get(key)?.as_str().map(str::to_owned)

@@ -155,7 +155,7 @@ fn named(anchor: AnchorId, records: &[PairRecord]) -> NamedPair {
     NamedPair {
         anchor,
         id: record.id.clone(),
-        caption: record.captions.first().cloned().unwrap_or_default(),
+        caption: record.first_caption().to_owned(),
     }
 }
 

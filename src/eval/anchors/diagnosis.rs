@@ -164,7 +164,7 @@ pub fn diagnose(
 }
 
 fn caption(record: &PairRecord) -> String {
-    record.captions.first().cloned().unwrap_or_default()
+    record.first_caption().to_owned()
 }
 
 /// Groups of texts: centres are found on the sample, then all pairs are assigned.

@@ -149,7 +149,7 @@ pub fn influence(
             anchor,
             id: record.id.clone(),
             source: names[anchor as usize].clone(),
-            caption: record.captions.first().cloned().unwrap_or_default(),
+            caption: record.first_caption().to_owned(),
             effect,
         })
         .collect();

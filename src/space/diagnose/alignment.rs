@@ -108,7 +108,8 @@ impl<'a> GramStatistics<'a> {
     /// Unbiased HSIC with `other`, whose pairs are taken in the order `order`.
     fn hsic(&self, other: &Self, order: Option<&[usize]>) -> f64 {
         let n = self.n;
-        if n < 4 || other.n != n {
+        assert_eq!(other.n, n, "both matrices are of the same pairs");
+        if n < 4 {
             return 0.0;
         }
         let at = |i: usize| order.map_or(i, |order| order[i]);
