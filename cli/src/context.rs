@@ -14,10 +14,10 @@ use asif::printable;
 use asif::progress::CancelToken;
 use serde::Serialize;
 
-use super::draw::ProgressBars;
 use super::exit::{StdoutError, UsageError};
-use super::hints;
 use super::say::say;
+use crate::errors::hints;
+use crate::output::draw::ProgressBars;
 
 /// Home, output form, progress and interruption.
 #[derive(Debug)]

@@ -2,74 +2,43 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `build.rs`, `classify.rs`, `explain.rs`, `eval.rs`, `scaling.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
-//! | `curate.rs`, `influence.rs` | `asif anchors curate`, `asif anchors influence` |
-//! | `tune.rs` | the search for the best recipe of an anchor set |
-//! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change an anchor set, and its log |
-//! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing anchor sets, their integrity, traces of removed pairs |
-//! | `receipt.rs` | arguments and output of all commands that change an anchor set |
-//! | `serve.rs` | the server |
-//! | `query.rs` | arguments of all commands that compare images with texts |
-//! | `args.rs` | arguments that several commands share |
-//! | `context.rs` | the context of every command: home folder, output format, interruption; opens anchor sets |
-//! | `say.rs` | messages on standard error |
-//! | `exit.rs` | the exit code of each error |
-//! | `hints.rs` | the option or command that helps with an error of the library |
-//! | `panics.rs` | turns a panic into a message and an exit code |
-//! | `usage.rs` | errors of the argument parser |
-//! | `files.rs`, `outputs.rs` | files named on the command line, to read and to write |
-//! | `draw.rs` | progress bars |
-//! | `format.rs` | numbers and tables for people |
+//! | `commands/` | one file per command |
+//! | `options/args` | arguments that several commands share |
+//! | `options/query`, `options/hubness` | arguments of all commands that compare images with texts |
+//! | `options/receipt` | arguments and output of all commands that change an anchor set |
+//! | `context` | the context of every command: home folder, output format, interruption; opens anchor sets |
+//! | `output/` | messages, progress bars, numbers and tables for people; output files |
+//! | `errors/exit` | the exit code of each error |
+//! | `errors/hints` | the option or command that helps with an error of the library |
+//! | `errors/usage`, `errors/panics` | errors of the argument parser; a panic as a message |
+//! | `files` | small text files named on the command line |
+//! | `environment` | environment variables that libraries read before this program can set them |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
-mod anchors;
-mod args;
-mod audit;
-mod bench;
-mod build;
-mod classify;
+mod commands;
 mod context;
-mod curate;
-mod diff;
-mod doctor;
-mod draw;
 mod environment;
-mod eval;
-mod exit;
-mod explain;
+mod errors;
 mod files;
-mod format;
-mod hints;
-mod history;
-mod hubness;
-mod influence;
-mod inspect;
-mod models;
-mod outputs;
-mod panics;
-mod query;
-
-mod receipt;
-mod repair;
-mod rollback;
-mod say;
-mod scaling;
-#[cfg(feature = "server")]
-mod serve;
-mod swap;
-mod templates;
-mod tune;
-mod usage;
-mod verify;
+mod options;
+mod output;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+#[cfg(feature = "server")]
+use commands::serve;
+use commands::{
+    anchors, audit, bench, build, classify, diff, doctor, eval, explain, history, inspect, models,
+    repair, rollback, swap, templates, tune, verify,
+};
 use context::CommandContext;
+use errors::{exit, panics, usage};
+use output::say;
 
 /// mimalloc returns more freed memory than the system's allocator does in a server, which fits spaces for
 /// every swap and for each answer with excluded pairs.
@@ -214,7 +183,8 @@ fn start_threads(context: &CommandContext) -> anyhow::Result<()> {
     let asked = std::env::var("RAYON_NUM_THREADS").ok();
     let asked = asked.and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
     // Tens of thousands take minutes to start. 0 means one per core.
-    let pool = || rayon::ThreadPoolBuilder::new().num_threads(asked.min(args::MAX_THREADS));
+    let pool =
+        || rayon::ThreadPoolBuilder::new().num_threads(asked.min(options::args::MAX_THREADS));
     let Err(error) = pool().build_global() else {
         return Ok(());
     };

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::encoders::EmbedResult;
-use super::error::Refusal;
-use super::generation::ServedGeneration;
-use super::heads::LabelHeadSpec;
-use super::picture::RequestPicture;
-use super::set::{PairExclusion, ServedSet};
-use super::state::AppState;
+use crate::error::Refusal;
+use crate::inputs::encoders::EmbedResult;
+use crate::inputs::picture::RequestPicture;
+use crate::sets::generation::ServedGeneration;
+use crate::sets::heads::LabelHeadSpec;
+use crate::sets::set::{PairExclusion, ServedSet};
+use crate::state::AppState;
 use asif::bad_inputs::BadInputs;
 use asif::classify::{self, Classifier, LabelExplanation, RankedLabel};
 use asif::embed::InputRejection;

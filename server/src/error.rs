@@ -17,23 +17,23 @@ use asif::space::prompts::PromptsError;
 /// The error of opening encoders.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
 
-/// One of the [`ServeLimits`](super::options::ServeLimits) that must be at least 1.
+/// One of the [`ServeLimits`](crate::options::ServeLimits) that must be at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitName {
-    /// [`pixels`](super::options::ServeLimits::pixels).
+    /// [`pixels`](crate::options::ServeLimits::pixels).
     Pixels,
-    /// [`labels`](super::options::ServeLimits::labels).
+    /// [`labels`](crate::options::ServeLimits::labels).
     Labels,
-    /// [`prompts`](super::options::ServeLimits::prompts).
+    /// [`prompts`](crate::options::ServeLimits::prompts).
     Prompts,
-    /// [`requests`](super::options::ServeLimits::requests).
+    /// [`requests`](crate::options::ServeLimits::requests).
     Requests,
-    /// [`images`](super::options::ServeLimits::images).
+    /// [`images`](crate::options::ServeLimits::images).
     Images,
-    /// [`connections`](super::options::ServeLimits::connections).
+    /// [`connections`](crate::options::ServeLimits::connections).
     Connections,
-    /// [`time`](super::options::ServeLimits::time), in seconds.
+    /// [`time`](crate::options::ServeLimits::time), in seconds.
     Seconds,
 }
 

@@ -2,37 +2,30 @@
 //!
 //! ```text
 //! connection ─> id, log, metrics ─> key ─> permit, memory, time ─> route ─┐
-//! (connection)       (log)        (auth)           (limits)     (routes)  │
+//! (connection)                     (middleware)                 (routes)  │
 //!                                                                         v
 //! one generation with its label heads ────────────────────────────> answer: vectors ─> rows ─> scores
-//!   (set, generation, heads)                                           ^
+//!   (sets)                                                             ^
 //! images ─> decoded on a bounded pool ─> batches of the encoder ───────┘
-//!                       (encoders, batching)
+//!                       (inputs)
 //! ```
 //!
 //! | file | role |
 //! |---|---|
 //! | `options` | [`ServeOptions`]: the options of a server |
 //! | `state` | the state that all requests share |
-//! | `set` | one served anchor set: follows `CURRENT`, and caches other requested generations |
-//! | `generation` | a served generation with everything derived from it |
-//! | `heads` | label heads, computed once per generation |
-//! | `cache` | caches with a bounded total weight |
-//! | `picture` | pictures in requests |
-//! | `fetch/` | pictures that requests name by URL |
-//! | `encoders`, `batching` | encoding of pictures and texts, in batches over all requests |
-//! | `search_batcher` | representations of vectors in the space, in batches over all requests |
-//! | `compute`, `threads` | the threads for searches and scores; all threads, started early |
-//! | `answer` | answers queries with the library |
-//! | `map`, `thumbs` | the projection of the anchors onto a plane, and their thumbnails |
-//! | `uploads` | the pictures of pairs that are added over HTTP |
-//! | `connection/`, `shutdown` | connections, and the stop of the server |
-//! | `auth`, `limits`, `log`, `metrics` | access, limits, log and metrics |
-//! | `drain` | reads the rest of a refused body |
-//! | `paths` | removes paths of this machine from messages |
-//! | `error` | errors of the start, and refusals of requests |
+//! | `connection/` | connections, and the stop of the server |
+//! | `middleware/` | access, limits, log and metrics; removes paths of this machine from messages |
 //! | `routes/` | one file per group of routes: HTTP to queries, answers to JSON |
+//! | `sets/set` | one served anchor set: follows `CURRENT`, and caches other requested generations |
+//! | `sets/generation`, `sets/heads` | a served generation with everything derived from it; label heads, computed once |
+//! | `sets/uploads` | the pictures of pairs that are added over HTTP |
+//! | `inputs/` | pictures and texts of requests: fetched, decoded, encoded in batches over all requests |
+//! | `workers/` | the threads; searches in batches over all requests |
+//! | `answer` | answers queries with the library |
+//! | `map/` | the projection of the anchors onto a plane, and their thumbnails |
 //! | `page/` | the page |
+//! | `error` | errors of the start, and refusals of requests |
 //!
 //! Quirks and limits:
 //! 1. Each request uses exactly one generation, so no answer mixes two, even if another one goes live
@@ -46,39 +39,23 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod answer;
-mod auth;
-mod batching;
-mod cache;
-mod compute;
 mod connection;
-mod drain;
-mod encoders;
 mod error;
-mod fetch;
-mod generation;
-mod heads;
-mod limits;
-mod log;
+mod inputs;
 mod map;
-mod metrics;
+mod middleware;
 mod options;
-mod paths;
-mod picture;
 mod routes;
-mod search_batcher;
-mod set;
-mod shutdown;
+mod sets;
 mod state;
-mod threads;
-mod thumbs;
-mod uploads;
+mod workers;
 
 use std::net::SocketAddr;
 
-pub use auth::AccessKey;
 pub use error::{LimitName, OpenError, ServeError};
-pub use fetch::ImageHost;
-pub use log::{LogFormat, start as start_log};
+pub use inputs::fetch::ImageHost;
+pub use middleware::auth::AccessKey;
+pub use middleware::log::{LogFormat, start as start_log};
 pub use options::{NamedAnchorSet, ServeLimits, ServeOptions};
 pub use state::OpenEncoders;
 
@@ -101,13 +78,13 @@ pub fn serve(
 ) -> Result<(), ServeError> {
     options.validate()?;
     let (listen, probe) = (options.listen, options.probe_listen);
-    let runtime = threads::start()?;
+    let runtime = workers::threads::start()?;
     runtime.block_on(async {
         let bind = |source| ServeError::Bind { listen, source };
         // Fail early: opening the anchor sets takes longer.
         let listener = connection::listen(listen).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let stop = shutdown::signals()?;
+        let stop = connection::shutdown::signals()?;
         let app = state::AppState::open(options, open)?;
         let probes = |at| connection::ProbePort::open(at, routes::probes(&app));
         let probe = probe.map(probes).transpose()?;

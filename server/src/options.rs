@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::auth::AccessKey;
+use crate::middleware::auth::AccessKey;
 
-use super::error::{LimitName, ServeError};
-use super::fetch::ImageHost;
+use crate::error::{LimitName, ServeError};
+use crate::inputs::fetch::ImageHost;
 
 /// The options of a server.
 #[derive(Debug, Clone)]

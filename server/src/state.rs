@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::auth::AccessPolicy;
-use super::compute::ComputePool;
-use super::encoders::SharedEncoders;
-use super::error::{OpenError, Refusal, ServeError};
-use super::fetch::ImageFetcher;
-use super::limits::RequestLimiter;
-use super::metrics::Metrics;
-use super::options::{ServeLimits, ServeOptions};
-use super::paths::without_paths;
-use super::search_batcher::SearchBatcher;
-use super::set::ServedSet;
-use super::uploads;
+use crate::error::{OpenError, Refusal, ServeError};
+use crate::inputs::encoders::SharedEncoders;
+use crate::inputs::fetch::ImageFetcher;
+use crate::middleware::auth::AccessPolicy;
+use crate::middleware::limits::RequestLimiter;
+use crate::middleware::metrics::Metrics;
+use crate::middleware::paths::without_paths;
+use crate::options::{ServeLimits, ServeOptions};
+use crate::sets::set::ServedSet;
+use crate::sets::uploads;
+use crate::workers::compute::ComputePool;
+use crate::workers::search_batcher::SearchBatcher;
 use asif::anchors::AnchorSet;
 use asif::embed::Embedder;
 

@@ -13,6 +13,7 @@
 //! | `head`, `body` | checks of a head, and the end of its body |
 //! | `write_timeout` | closes the connection of a client that does not read its response |
 //! | `service` | the router, with the state of the connection |
+//! | `shutdown` | stop signals |
 //! | `probe` | a separate port for health, readiness and metrics |
 //! | `files` | the limit on open files |
 
@@ -22,6 +23,7 @@ mod guarded;
 mod head;
 mod probe;
 mod service;
+pub(crate) mod shutdown;
 mod slots;
 mod write_timeout;
 

@@ -16,8 +16,8 @@ use super::shared::{
 };
 use crate::answer::{self, ClassifyQuery, ExplainedLabels, ImageInputs};
 use crate::error::Refusal;
-use crate::heads::LabelHeadSpec;
-use crate::picture::RequestPicture;
+use crate::inputs::picture::RequestPicture;
+use crate::sets::heads::LabelHeadSpec;
 use crate::state::AppState;
 
 /// The default number of labels per image.

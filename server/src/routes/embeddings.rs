@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use super::body::JsonBody;
 use super::shared::{ErrorBody, check_batch};
 use crate::answer::{all, rows};
-use crate::encoders::SharedEncoders;
 use crate::error::Refusal;
-use crate::picture::{RequestPicture, is_data_url};
+use crate::inputs::encoders::SharedEncoders;
+use crate::inputs::picture::{RequestPicture, is_data_url};
 use crate::state::AppState;
 use asif::modality::Modality;
 
@@ -293,7 +293,7 @@ pub(super) struct ModelObject {
 pub(super) async fn models(State(app): State<AppState>) -> Json<ModelList> {
     let started = app.started().duration_since(std::time::UNIX_EPOCH);
     let created = started.map_or(0, |d| d.as_secs());
-    let model = |set: &crate::set::ServedSet| ModelObject {
+    let model = |set: &crate::sets::set::ServedSet| ModelObject {
         id: set.name().to_owned(),
         object: "model",
         created,

@@ -10,8 +10,8 @@ use super::reasons::ReasonsOut;
 use super::shared::{AggregateIn, ErrorBody, ExclusionIn, LabelPrediction, TemplatesIn, on};
 use crate::answer::{self, ClassifyQuery, ExplainedLabels, ImageInputs};
 use crate::error::Refusal;
-use crate::heads::LabelHeadSpec;
-use crate::picture::RequestPicture;
+use crate::inputs::picture::RequestPicture;
+use crate::sets::heads::LabelHeadSpec;
 use crate::state::AppState;
 
 /// The default number of pairs for and against the label, each.

@@ -45,9 +45,11 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::Refusal;
-use super::state::AppState;
-use super::{auth, limits, log};
+use crate::error::Refusal;
+use crate::middleware::auth;
+use crate::middleware::limits;
+use crate::middleware::log;
+use crate::state::AppState;
 
 /// Routes that compute, within the limits on requests.
 fn work() -> OpenApiRouter<AppState> {

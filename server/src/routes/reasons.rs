@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::generation::ServedGeneration;
+use crate::sets::generation::ServedGeneration;
 use asif::anchors::AnchorId;
 use asif::classify::{LabelExplanation, PairContribution};
 use asif::space::explain::PartAmount;

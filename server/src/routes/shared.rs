@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use crate::answer::GenerationSelector;
 use crate::error::Refusal;
+use crate::inputs::picture::RequestPicture;
 use crate::options::ServeLimits;
-use crate::picture::RequestPicture;
-use crate::set::PairExclusion;
+use crate::sets::set::PairExclusion;
 use asif::classify::RankedLabel;
 use asif::space::PromptAggregation;
 use asif::space::prompts::{PromptTemplates, named};

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shared::ErrorBody;
-use crate::metrics::CONTENT_TYPE as FIGURES;
+use crate::middleware::metrics::CONTENT_TYPE as FIGURES;
 use crate::state::AppState;
 use asif::anchors::live::DegradedStatus;
 

@@ -340,7 +340,7 @@ pub const ANSWERS: [(&str, &str); 33] = [
     ("transfer_coding", "tests/serve_faults/connections.rs"),
     ("too_large", "tests/serve_faults/limits.rs"),
     ("unusable", "tests/serve_keys.rs"),
-    ("stopping", "server/src/batching/tests.rs"),
+    ("stopping", "server/src/inputs/batching/tests.rs"),
     ("timeout", "tests/serve_faults/limits.rs"),
     ("busy", "tests/serve_faults/limits.rs"),
     ("internal", "tests/serve_faults/told.rs"),

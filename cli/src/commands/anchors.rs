@@ -1,0 +1,381 @@
+//! `asif anchors`.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use asif::anchors::change::add::{AddOptions, AddReport, add};
+use asif::anchors::change::compact::compact;
+use asif::anchors::change::remove::{PairSelection, remove};
+use asif::anchors::change::select::{self, MetadataFilter};
+use asif::anchors::stored::plan::GraphPolicy;
+use asif::anchors::stored::records::PairRecord;
+use asif::anchors::{AnchorId, AnchorSet};
+use asif::disk::FileReplacement;
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use crate::context::{CommandContext, open};
+use crate::errors::exit::BadInput;
+use crate::errors::hints::of_inputs;
+use crate::files::read_text;
+use crate::options::args::{AcceptArgs, EncoderArgs, EncodingLoad};
+use crate::options::receipt::{self, WriteArgs};
+use crate::output::format;
+use crate::output::outputs::{OutputKind, check_outputs, output, refuse_source};
+
+/// List and change the pairs of an anchor set.
+///
+/// The pairs are the model: adding or removing pairs deploys another model, at once and without
+/// training. Each change publishes a new generation; a running query sees the old one or the new one,
+/// never a mix, and `asif rollback` goes back.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  asif anchors add mine.asif --pairs new.jsonl
+  asif anchors remove mine.asif --where 'licence=CC-BY-NC-4.0' --dry-run
+  asif anchors list mine.asif --where source=shop
+  asif anchors export mine.asif > pairs.jsonl")]
+pub struct AnchorsArgs {
+    #[command(subcommand)]
+    action: AnchorsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AnchorsCommand {
+    Add(AddArgs),
+    Remove(RemoveArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Export(ExportArgs),
+    Compact(CompactArgs),
+    Curate(crate::commands::curate::CurateArgs),
+    Influence(crate::commands::influence::InfluenceArgs),
+}
+
+/// Add pairs to an anchor set.
+///
+/// Only images and captions that are not in the embedding cache are encoded. The new pairs become a
+/// segment of their own, which is searched along with the others; `asif anchors compact` merges
+/// segments. A row whose id is already in the anchor set is skipped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Sources of pairs are those of `asif build`.
+
+Example:
+  asif anchors add mine.asif --pairs new.jsonl more-photos/")]
+struct AddArgs {
+    /// The anchor set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Files or folders of pairs.
+    #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
+    pairs: Vec<PathBuf>,
+
+    /// Fail at the first bad row instead of skipping it.
+    #[arg(long, env = "ASIF_STRICT")]
+    strict: bool,
+
+    #[command(flatten)]
+    accept: AcceptArgs,
+
+    #[command(flatten)]
+    write: WriteArgs,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+}
+
+/// Remove pairs from an anchor set, by id or by metadata.
+///
+/// A removed pair has no influence any more: the answers of exact search are bit for bit those of an
+/// anchor set that was built without it. Its bytes stay for rollback; `asif audit --purge` deletes them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  asif anchors remove mine.asif --id photo-17 --id photo-18
+  asif anchors remove mine.asif --ids-file withdrawn.txt --missing-ok
+  asif anchors remove mine.asif --where 'licence=CC BY-NC 4.0 source=flickr'")]
+struct RemoveArgs {
+    /// The anchor set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// The id of a pair; may be given several times.
+    #[arg(long, env = "ASIF_ID", value_name = "ID")]
+    id: Vec<String>,
+
+    /// A file of ids, one per line.
+    #[arg(long, env = "ASIF_IDS_FILE", value_name = "FILE")]
+    ids_file: Option<PathBuf>,
+
+    /// Every pair with all of these values in its metadata. If a value is a list, one matching entry is
+    /// enough; a value may be in double quotes.
+    #[arg(
+        long = "where",
+        env = "ASIF_WHERE",
+        value_name = "KEY=VALUE ...",
+        conflicts_with_all = ["id", "ids_file"],
+        required_unless_present_any = ["id", "ids_file"]
+    )]
+    filter: Option<String>,
+
+    /// Ignore ids that no pair of the anchor set has.
+    #[arg(long, env = "ASIF_MISSING_OK")]
+    missing_ok: bool,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+/// List the pairs of an anchor set: number, id, image and first caption.
+///
+/// With --json, one object per line.
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// The anchor set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Only pairs with all of these values in their metadata.
+    #[arg(long = "where", env = "ASIF_WHERE", value_name = "KEY=VALUE ...")]
+    filter: Option<String>,
+
+    /// List at most this many pairs.
+    #[arg(long, env = "ASIF_LIMIT", value_name = "N")]
+    limit: Option<usize>,
+
+    /// Skip this many pairs first.
+    #[arg(long, env = "ASIF_OFFSET", value_name = "N", default_value_t = 0)]
+    offset: usize,
+}
+
+/// Show everything that an anchor set stores about some pairs; with --json, one object per line.
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// The anchor set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Ids of pairs.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+}
+
+/// Write the pairs of an anchor set as JSON Lines, which `asif build --pairs` reads.
+///
+/// Images are written as paths, not copied.
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The anchor set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Where to write; standard output if not given.
+    #[arg(long, env = "ASIF_OUT", value_name = "FILE.jsonl")]
+    out: Option<PathBuf>,
+}
+
+/// Merge the segments of an anchor set into one, without the removed pairs.
+///
+/// The answers of exact search stay the same to the bit. Worth it after many additions, or when more
+/// than a tenth of the pairs was removed.
+#[derive(Debug, Args)]
+struct CompactArgs {
+    /// The anchor set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+pub fn run(args: &AnchorsArgs, context: &CommandContext) -> anyhow::Result<()> {
+    match &args.action {
+        AnchorsCommand::Add(args) => run_add(args, context),
+        AnchorsCommand::Remove(args) => run_remove(args, context),
+        AnchorsCommand::List(args) => run_list(args, context),
+        AnchorsCommand::Show(args) => run_show(args, context),
+        AnchorsCommand::Export(args) => run_export(args, context),
+        AnchorsCommand::Curate(args) => crate::commands::curate::run(args, context),
+        AnchorsCommand::Influence(args) => crate::commands::influence::run(args, context),
+        AnchorsCommand::Compact(args) => {
+            let done = compact(&args.set, GraphPolicy::Auto, &args.write.options())?;
+            receipt::print(&done, context)
+        }
+    }
+}
+
+fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let options = AddOptions {
+        set: args.set.clone(),
+        pairs: args.pairs.clone(),
+        strict: args.strict,
+        graphs: GraphPolicy::Auto,
+        accept_encoder: args.accept.asked(),
+    };
+    let encoders = |set: &AnchorSet| {
+        let embedder = args.encoders.open(context, Some(set), EncodingLoad::Many)?;
+        anyhow::Ok(Box::new(embedder))
+    };
+    let report = add(&options, &args.write.options(), encoders, context.watch())?;
+    receipt::warn(&report.receipt.warnings, context);
+    if context.json {
+        return context.print_json(&report);
+    }
+    let mut rows = receipt::rows(&report.receipt);
+    rows.push(("skipped", skipped(&report)));
+    let cached = format!("{} embeddings", format::count(report.from_cache));
+    rows.push(("from cache", cached));
+    if let Some(list) = &report.skipped_list {
+        rows.push(("skip list", format::path(list)));
+    }
+    context.print(format::facts(&rows))
+}
+
+fn skipped(report: &AddReport) -> String {
+    if report.skipped == 0 {
+        return "none".to_owned();
+    }
+    let mut text = format::count(report.skipped);
+    for row in report.skipped_examples.iter().take(5) {
+        let row = format!("{}: {}", row.origin, row.reason);
+        text.push_str(&format!("\n{}", format::line(&row)));
+    }
+    for line in of_inputs(report.skipped_examples.iter().map(|row| row.remedy)) {
+        text.push_str(&format!("\n{line}"));
+    }
+    text
+}
+
+fn run_remove(args: &RemoveArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let selection = match &args.filter {
+        Some(filter) => PairSelection::Where(MetadataFilter::parse(filter)?),
+        None => {
+            let mut ids: HashSet<String> = args.id.iter().cloned().collect();
+            if let Some(file) = &args.ids_file {
+                let text = read_text(file, "one id per line")?;
+                let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+                ids.extend(lines.map(str::to_owned));
+                if ids.is_empty() {
+                    let said = format!("{}: holds no id; write one id per line", file.display());
+                    return Err(BadInput(said).into());
+                }
+            }
+            PairSelection::Ids {
+                ids,
+                missing_ok: args.missing_ok,
+            }
+        }
+    };
+    let done = remove(&args.set, &selection, &args.write.options())?;
+    receipt::print(&done, context)
+}
+
+fn run_list(args: &ListArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let filter = args
+        .filter
+        .as_deref()
+        .map(MetadataFilter::parse)
+        .transpose()?;
+    let set = open(&args.set, context)?;
+    let anchors: Vec<AnchorId> = match &filter {
+        Some(filter) => {
+            let rows = select::by_filter(&set, filter)?;
+            rows.iter()
+                .map(|&r| set.live().number(r) as AnchorId)
+                .collect()
+        }
+        None => (0..set.len() as AnchorId).collect(),
+    };
+    let shown = anchors
+        .iter()
+        .skip(args.offset)
+        .take(args.limit.unwrap_or(usize::MAX));
+    for &anchor in shown {
+        let record = set.record(anchor)?;
+        if context.json {
+            context.print_line_json(&line(anchor, &record))?;
+        } else {
+            let caption = record.captions.first().map_or("", String::as_str);
+            let text = format!("{anchor:>7}  {}  {}  {caption}", record.id, record.image);
+            context.print(format::line(&text))?;
+        }
+    }
+    Ok(())
+}
+
+fn run_show(args: &ShowArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let set = open(&args.set, context)?;
+    let ids = args.ids.iter().cloned().collect();
+    let (rows, missing) = select::by_ids(&set, &ids)?;
+    for row in rows {
+        let anchor = set.live().number(row) as AnchorId;
+        let record = set.record(anchor)?;
+        if context.json {
+            context.print_line_json(&line(anchor, &record))?;
+            continue;
+        }
+        let (segment, _) = set
+            .place(row)
+            .expect("the row belongs to a pair of this anchor set");
+        let rows = [
+            ("id", format::line(&record.id).into_owned()),
+            ("anchor", anchor.to_string()),
+            ("segment", set.manifest().segments[segment].id.clone()),
+            ("image", format::line(&record.image).into_owned()),
+            ("captions", format::list(&record.captions)),
+            ("metadata", record.meta.clone()),
+        ];
+        context.print(format::facts(&rows))?;
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let said = format!("no live pair has the id {}", missing.join(" or "));
+    Err(BadInput(format!("{said}; `asif anchors list` lists the ids")).into())
+}
+
+/// A pair as `list` and `show` print it.
+fn line(anchor: AnchorId, record: &PairRecord) -> Value {
+    let mut line = exported(record);
+    line.insert("anchor".into(), json!(anchor));
+    Value::Object(line)
+}
+
+/// A pair in the form that pair sources have.
+fn exported(record: &PairRecord) -> Map<String, Value> {
+    let mut line = record.metadata();
+    line.insert("id".into(), json!(record.id));
+    line.insert("image".into(), json!(record.image));
+    line.insert("captions".into(), json!(record.captions));
+    line
+}
+
+fn run_export(args: &ExportArgs, context: &CommandContext) -> anyhow::Result<()> {
+    check_outputs([output("--out", &args.out, OutputKind::Pairs)], &[])?;
+    let set = open(&args.set, context)?;
+    if let Some(out) = &args.out {
+        refuse_source("--out", out, set.path())?;
+    }
+    let lines = (0..set.len() as AnchorId).map(|anchor| {
+        let record = set.record(anchor)?;
+        anyhow::Ok(Value::Object(exported(&record)))
+    });
+    let Some(out) = &args.out else {
+        return lines
+            .into_iter()
+            .try_for_each(|line| context.print_line_json(&line?));
+    };
+    let mut file = std::io::BufWriter::new(FileReplacement::begin(out)?);
+    for line in lines {
+        writeln!(file, "{}", line?)?;
+    }
+    file.into_inner().map_err(|e| e.into_error())?.finish()?;
+    context.note(format!("wrote {}", out.display()));
+    if context.json {
+        return context.print_json(&json!({"out": out, "pairs": set.len()}));
+    }
+    Ok(())
+}

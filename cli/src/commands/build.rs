@@ -1,0 +1,175 @@
+//! `asif build`.
+
+use std::path::PathBuf;
+
+use asif::anchors::change::build::{BuildOptions, BuildReport, build, check};
+use asif::anchors::change::writer::KEEP;
+use asif::anchors::stored::plan::GraphPolicy;
+use asif::space::Recipe;
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::context::CommandContext;
+use crate::errors::hints::of_inputs;
+use crate::options::args::{EncoderArgs, EncodingLoad, SpaceArgs};
+use crate::options::query::note_few;
+use crate::options::receipt;
+use crate::output::format;
+use crate::output::outputs::{OutputPlace, refuse_dash};
+
+/// The end of `--help`.
+fn sources() -> String {
+    let sources = asif::pairs::sources_help();
+    format!(
+        "Sources of pairs:\n{sources}Paths of images are relative to the file that names them.\n\n\
+         Example:\n  asif build --pairs shop.csv holiday-photos/ --out mine.asif"
+    )
+}
+
+/// Build an anchor set from image-text pairs.
+///
+/// Each pair is an image and one or more captions. Images are encoded by the image encoder, captions by
+/// the text encoder; the two encoders need no joint training.
+///
+/// Embeddings are cached, so an interrupted build continues where it stopped when the same command is
+/// run again, and a build after a change encodes only what changed. A row that cannot be used is
+/// counted, listed and skipped.
+#[derive(Debug, Args)]
+#[command(after_help = sources())]
+pub struct BuildArgs {
+    /// Files or folders of pairs.
+    #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
+    pairs: Vec<PathBuf>,
+
+    /// The anchor set to build, a folder; by convention its name ends in .asif.
+    #[arg(long, env = "ASIF_OUT", value_name = "DIR.asif")]
+    out: PathBuf,
+
+    /// Replace the content of an existing anchor set by publishing a new generation; queries that run
+    /// meanwhile see the old generation, then the new one, and `asif rollback` goes back.
+    #[arg(long, env = "ASIF_OVERWRITE")]
+    overwrite: bool,
+
+    /// How many generations of the anchor set are kept for rollback, including the new one. A generation
+    /// that shares no segment with the others takes the disk space of a whole anchor set.
+    #[arg(long, env = "ASIF_KEEP", value_name = "N", default_value_t = KEEP, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    keep: usize,
+
+    /// Fail at the first bad row instead of skipping it.
+    #[arg(long, env = "ASIF_STRICT")]
+    strict: bool,
+
+    /// Whether to build graphs (HNSW), which answer single queries over very many anchors faster than a
+    /// scan.
+    #[arg(long, env = "ASIF_GRAPH", value_enum, default_value_t = GraphArg::Auto)]
+    graph: GraphArg,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+
+    #[command(flatten)]
+    space: SpaceArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum GraphArg {
+    /// Where a graph is expected to be faster on this machine.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
+    refuse_dash("--out", &args.out, OutputPlace::Folder)?;
+    let options = BuildOptions {
+        pairs: args.pairs.clone(),
+        out: args.out.clone(),
+        overwrite: args.overwrite,
+        keep: args.keep,
+        strict: args.strict,
+        space: args.space.over(&Recipe::default())?,
+        graphs: match args.graph {
+            GraphArg::Auto => GraphPolicy::Auto,
+            GraphArg::Always => GraphPolicy::Always,
+            GraphArg::Never => GraphPolicy::Never,
+        },
+    };
+    check(&options)?;
+    let embedder = args.encoders.open(context, None, EncodingLoad::Many)?;
+    let report = build(&options, &embedder, context.watch())?;
+    receipt::warn(&report.warnings, context);
+    note_few(&options.space, report.counts.pairs as usize, context);
+    if context.json {
+        context.print_json(&report)
+    } else {
+        context.print(summary(&report))
+    }
+}
+
+fn summary(report: &BuildReport) -> String {
+    let seconds = &report.seconds;
+    let mut rows = vec![
+        (
+            "set",
+            format!(
+                "{}, generation {}",
+                format::path(&report.out),
+                report.generation
+            ),
+        ),
+        (
+            "pairs",
+            format!(
+                "{} with {} captions",
+                format::count(report.counts.pairs),
+                format::count(report.counts.captions)
+            ),
+        ),
+        ("skipped", skipped(report)),
+        (
+            "from cache",
+            format!("{} embeddings", format::count(report.from_cache)),
+        ),
+        (
+            "seconds",
+            format!(
+                "{:.1} = images {:.1} + captions {:.1} + reading {:.1} + writing {:.1} + the rest",
+                seconds.total, seconds.images, seconds.captions, seconds.read, seconds.write
+            ),
+        ),
+        ("on disk", format::bytes(report.bytes)),
+    ];
+    if let Some(list) = &report.skipped_list {
+        rows.push(("skip list", format::path(list)));
+    }
+    format::facts(&rows)
+}
+
+fn skipped(report: &BuildReport) -> String {
+    if report.counts.skipped == 0 {
+        return "none".to_owned();
+    }
+    let kinds: Vec<String> = report
+        .skipped_by_reason
+        .iter()
+        .map(|(kind, n)| format!("{kind} {n}"))
+        .collect();
+    let mut text = format!(
+        "{} ({})",
+        format::count(report.counts.skipped),
+        kinds.join(", ")
+    );
+    for row in report.skipped_examples.iter().take(5) {
+        let row = format!("{}: {}", row.origin, row.reason);
+        text.push_str(&format!("\n{}", format::line(&row)));
+    }
+    if report.counts.skipped > 5 {
+        text.push_str("\n...");
+    }
+    for line in of_inputs(report.skipped_examples.iter().map(|row| row.remedy)) {
+        text.push_str(&format!("\n{line}"));
+    }
+    text
+}

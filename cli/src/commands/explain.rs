@@ -1,0 +1,434 @@
+//! `asif explain`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use asif::anchors::AnchorSet;
+use asif::anchors::change::select::{self, MetadataFilter};
+use asif::classify::{
+    ClassifiedImage, Classifier, LabelExplanation, PairContribution, RankedLabel,
+};
+use asif::disk;
+use asif::embed::InputRejection;
+use asif::eval::page::{ExplanationDetail, PageEntry, page};
+use asif::space::explain::PartAmount;
+use asif::space::prompts::{LabelList, PromptTemplates};
+use clap::Args;
+use serde::Serialize;
+
+use crate::commands::classify::{load_of, table};
+use crate::context::CommandContext;
+use crate::errors::exit::{BadInput, UsageError};
+use crate::errors::hints;
+use crate::options::query::{LabelArgs, QueryArgs, QuerySession, inputs};
+use crate::output::format;
+use crate::output::outputs::{OutputKind, check_outputs, output};
+
+/// The number of labels shown for each answer.
+const LABELS: usize = 5;
+
+/// Explain an answer by its anchor pairs, and show what it would be without some of them.
+///
+/// A score is a sum over anchor pairs. Listed are the pairs that contributed most to the score of the best
+/// label (or of --label) and those that lowered it most, each with its similarities and its contribution.
+/// The total of the other pairs and the calibration offset, which belongs to no pair, follow, so that all
+/// lines add up to the score.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Output:
+  With --json, one line per image: predictions, and reasons with the pairs (supporting, opposing),
+  others, offset (of the calibration), parts (the contribution of each part of the space) and unsplit
+  (parts that are not sums over pairs: ridge and procrustes); with --without also the answer without the
+  excluded pairs.
+
+Examples:
+  asif explain --index mine.asif --labels cat,dog photo.jpg
+  asif explain --index mine.asif --labels cat,dog --label dog --html why.html photos/*.jpg
+  asif explain --index mine.asif --labels cat,dog --without 'source=flickr8k' photo.jpg
+  asif explain --index mine.asif --text-pair photo.jpg 'a dog runs on the beach'")]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    labels: LabelArgs,
+
+    /// The label to explain [default: the best label of each image].
+    #[arg(long, env = "ASIF_LABEL", value_name = "NAME", requires = "LabelArgs")]
+    label: Option<String>,
+
+    /// Explain the score of one image and one caption, given as two arguments.
+    #[arg(long, env = "ASIF_TEXT_PAIR", conflicts_with = "LabelArgs")]
+    text_pair: bool,
+
+    /// How many pairs to list for a label, and how many against it.
+    #[arg(long, env = "ASIF_TOP", default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+
+    #[command(flatten)]
+    without: ExclusionArgs,
+
+    /// Also write an HTML page with the images and the pictures of the pairs.
+    #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    #[command(flatten)]
+    query: QueryArgs,
+
+    /// Image files; with --text-pair an image file and a caption.
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+}
+
+/// Excluded pairs.
+#[derive(Debug, Args)]
+struct ExclusionArgs {
+    /// Also show the answer with every pair excluded that has all of these values in its metadata.
+    #[arg(long, env = "ASIF_WITHOUT", value_name = "KEY=VALUE ...")]
+    without: Option<String>,
+
+    /// Exclude the pair with this id as well; may be given several times.
+    #[arg(long, env = "ASIF_WITHOUT_ID", value_name = "ID")]
+    without_id: Vec<String>,
+}
+
+/// An anchor set without its excluded pairs.
+struct RemainingSet {
+    set: AnchorSet,
+    what: String,
+    pairs: usize,
+}
+
+impl ExclusionArgs {
+    /// The anchor set without the excluded pairs; none if no pair is excluded.
+    fn rest(&self, set: &AnchorSet) -> anyhow::Result<Option<RemainingSet>> {
+        let mut rows = Vec::new();
+        let mut what = Vec::new();
+        if let Some(text) = &self.without {
+            let filter = MetadataFilter::parse(text)?;
+            rows = select::by_filter(set, &filter)?;
+            if rows.is_empty() {
+                return Err(BadInput(format!(
+                    "no pair has {filter}; `asif inspect` lists sources and licences"
+                ))
+                .into());
+            }
+            what.push(filter.to_string());
+        }
+        if !self.without_id.is_empty() {
+            let ids = self.without_id.iter().cloned().collect();
+            let (found, missing) = select::by_ids(set, &ids)?;
+            if !missing.is_empty() {
+                let said = format!("no live pair has the id {}", missing.join(" or "));
+                return Err(BadInput(format!("{said}; `asif anchors list` lists the ids")).into());
+            }
+            rows.extend(found);
+            what.push(self.without_id.join(", "));
+        }
+        if what.is_empty() {
+            return Ok(None);
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        Ok(Some(RemainingSet {
+            set: set.without(&rows)?,
+            what: what.join(", "),
+            pairs: rows.len(),
+        }))
+    }
+}
+
+/// One line of JSON output.
+#[derive(Serialize)]
+struct ExplainLine {
+    image: String,
+    #[serde(flatten)]
+    found: ExplainOutcome,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ExplainOutcome {
+    Explained(Box<ImageExplanation>),
+    Failed {
+        error: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<&'static str>,
+    },
+}
+
+/// An image's answer with its reasons.
+#[derive(Serialize)]
+struct ImageExplanation {
+    predictions: Vec<RankedLabel>,
+    reasons: LabelExplanation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without: Option<CounterfactualAnswer>,
+}
+
+/// The answer without the excluded pairs.
+#[derive(Serialize)]
+struct CounterfactualAnswer {
+    what: String,
+    pairs: usize,
+    predictions: Vec<RankedLabel>,
+    /// The score of the explained label without the excluded pairs.
+    score: f32,
+}
+
+pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let out = output("--html", &args.html, OutputKind::Page);
+    check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
+    let asked = ExplainTarget::read(args, context)?;
+    let question = args.query.open(context, load_of(asked.images.len()))?;
+    let QuerySession {
+        set,
+        embedder,
+        templates,
+        options,
+    } = &question;
+    let templates = match (&asked.caption, templates) {
+        (true, _) => PromptTemplates::parse(["{}"])?,
+        (false, given) => given.clone().unwrap_or_default(),
+    };
+    let rest = args.without.rest(set)?;
+    let classifier = |set| {
+        let options = options.clone();
+        Classifier::new(
+            set,
+            embedder,
+            &asked.labels,
+            &templates,
+            options,
+            context.watch(),
+        )
+    };
+    let now = classifier(set)?;
+    let then = rest
+        .as_ref()
+        .map(|rest| classifier(&rest.set))
+        .transpose()?;
+    let mut lines = Vec::new();
+    for (image, answer) in asked
+        .images
+        .iter()
+        .zip(now.classify(asked.images, context.watch())?)
+    {
+        let found = match answer {
+            Ok(answer) => {
+                let mut explained = explain(&asked, args.top as usize, &now, &answer)?;
+                if let (Some(then), Some(rest)) = (&then, &rest) {
+                    explained.without = Some(without(&explained, rest, then, answer)?);
+                }
+                ExplainOutcome::Explained(Box::new(explained))
+            }
+            Err(InputRejection { reason, remedy }) => ExplainOutcome::Failed {
+                error: reason,
+                hint: remedy.and_then(hints::of_input),
+            },
+        };
+        lines.push((image.as_path(), found));
+    }
+    finish(args, context, set, &now, lines)
+}
+
+/// What is to be explained.
+struct ExplainTarget<'a> {
+    images: &'a [PathBuf],
+    labels: LabelList,
+    /// The index of the label to explain.
+    class: Option<usize>,
+    /// Whether the label is a caption, which is not put into templates.
+    caption: bool,
+}
+
+impl<'a> ExplainTarget<'a> {
+    fn read(args: &'a ExplainArgs, context: &CommandContext) -> anyhow::Result<Self> {
+        if args.text_pair {
+            let [image, caption] = args.images.as_slice() else {
+                let found = args.images.len();
+                return Err(UsageError(format!(
+                    "--text-pair takes an image file and a caption, found {found} arguments; put the \
+                     caption in quotes"
+                ))
+                .into());
+            };
+            return Ok(Self {
+                images: std::slice::from_ref(image),
+                labels: LabelList::new([caption.to_string_lossy()])?,
+                class: Some(0),
+                caption: true,
+            });
+        }
+        let labels = args.labels.read(context)?;
+        let place = |name: &String| {
+            let at = labels.as_slice().iter().position(|label| label == name);
+            at.ok_or_else(|| {
+                let known = labels.as_slice().join(", ");
+                BadInput(format!(
+                    "--label {name:?} is not one of the labels: {known}"
+                ))
+            })
+        };
+        Ok(Self {
+            images: &args.images,
+            class: args.label.as_ref().map(place).transpose()?,
+            labels,
+            caption: false,
+        })
+    }
+}
+
+fn explain(
+    asked: &ExplainTarget<'_>,
+    top: usize,
+    classifier: &Classifier<'_>,
+    answer: &ClassifiedImage,
+) -> anyhow::Result<ImageExplanation> {
+    let predictions = classifier.ranked(answer, LABELS);
+    let best = predictions.first().expect("there is a label").class;
+    Ok(ImageExplanation {
+        reasons: classifier.reasons(answer, asked.class.unwrap_or(best), top)?,
+        predictions,
+        without: None,
+    })
+}
+
+fn without(
+    explained: &ImageExplanation,
+    rest: &RemainingSet,
+    then: &Classifier<'_>,
+    answer: ClassifiedImage,
+) -> anyhow::Result<CounterfactualAnswer> {
+    let label = &explained.reasons.label;
+    let class = then.labels().iter().position(|l| l == label);
+    let class = class.expect("both are of the same labels");
+    let mut answers = then.answers(vec![answer.vector])?;
+    let answer = answers.pop().expect("one vector has one answer");
+    Ok(CounterfactualAnswer {
+        what: rest.what.clone(),
+        pairs: rest.pairs,
+        predictions: then.ranked(&answer, LABELS),
+        score: answer.similarities[class],
+    })
+}
+
+/// Prints the explanations, writes the page, and reports images that could not be used.
+fn finish(
+    args: &ExplainArgs,
+    context: &CommandContext,
+    set: &AnchorSet,
+    classifier: &Classifier<'_>,
+    lines: Vec<(&Path, ExplainOutcome)>,
+) -> anyhow::Result<()> {
+    let count = lines.len();
+    let mut entries = Vec::new();
+    let mut advised = BTreeSet::new();
+    for (image, found) in lines {
+        match &found {
+            ExplainOutcome::Failed { error, hint } => {
+                context.note(format!("asif: {error}"));
+                advised.extend(*hint);
+            }
+            ExplainOutcome::Explained(one) if !context.json => context.print(text(image, one))?,
+            ExplainOutcome::Explained(_) => {}
+        }
+        let line = ExplainLine {
+            image: image.display().to_string(),
+            found,
+        };
+        if context.json {
+            context.print_line_json(&line)?;
+        }
+        if let ExplainOutcome::Explained(one) = line.found {
+            entries.push(PageEntry {
+                image,
+                predictions: one.predictions,
+                reasons: Some(one.reasons),
+                without: one.without.map(|w| {
+                    let pairs = format::count(w.pairs as u64);
+                    (format!("{} ({pairs} pairs)", w.what), w.predictions)
+                }),
+            });
+        }
+    }
+    for hint in advised {
+        context.note(hints::line(hint));
+    }
+    if entries.is_empty() {
+        return Err(BadInput(format!("0 of {count} images could be used, see above")).into());
+    }
+    if let Some(file) = &args.html {
+        let html = page(set, classifier.recipe(), ExplanationDetail::Full, entries);
+        disk::replace_file(file, html)?;
+        context.note(format!("wrote {}", file.display()));
+    }
+    Ok(())
+}
+
+/// An explained image for people.
+fn text(image: &Path, explained: &ImageExplanation) -> String {
+    let reasons = &explained.reasons;
+    let mut text = table(image, &explained.predictions);
+    let mut line = |words: String| {
+        text.push('\n');
+        text.push_str(&words);
+    };
+    line(format!(
+        "why {:?} has the similarity {:.4}:",
+        reasons.label, reasons.score
+    ));
+    if reasons.parts.len() > 1 {
+        let part = |part: &PartAmount| format!("{} {:+.4}", part.part, part.amount);
+        let parts: Vec<String> = reasons.parts.iter().map(part).collect();
+        line(format!("  parts: {}", parts.join(", ")));
+    }
+    if !reasons.supporting.is_empty() || !reasons.opposing.is_empty() {
+        line("    amount    share   image    text  pair".to_owned());
+    }
+    reasons.supporting.iter().for_each(|r| line(pair(r)));
+    // Reversed, so that contributions run from the highest to the lowest.
+    reasons.opposing.iter().rev().for_each(|r| line(pair(r)));
+    let mut sum = |amount: f64, what: String| {
+        if amount != 0.0 {
+            line(format!("  {amount:+8.4}  {what}"));
+        }
+    };
+    let others = format::count(reasons.others.pairs as u64);
+    sum(reasons.others.amount, format!("{others} other pairs"));
+    sum(
+        reasons.offset,
+        "calibration offset, not attributable to a pair".to_owned(),
+    );
+    for part in &reasons.unsplit {
+        sum(
+            part.amount,
+            format!("{}: not a sum over pairs, so it cannot be split", part.part),
+        );
+    }
+    line(format!("  {:8.4}  total", reasons.sum()));
+    if let Some(without) = &explained.without {
+        let pairs = format::count(without.pairs as u64);
+        let what = format!("without {} ({pairs} pairs)", without.what);
+        line(table(Path::new(&what), &without.predictions));
+        let (label, before, after) = (&reasons.label, reasons.score, without.score);
+        line(format!("  {label:?}: {before:.4} -> {after:.4}"));
+    }
+    text
+}
+
+/// A pair: its numbers, its id and first caption; below that its source, licence and image.
+fn pair(reason: &PairContribution) -> String {
+    let caption = reason.captions.first().map_or("", String::as_str);
+    let caption = format::line(caption);
+    let origin = [reason.source.as_deref(), reason.licence.as_deref()];
+    let mut origin: Vec<&str> = origin.into_iter().flatten().collect();
+    origin.push(&reason.image);
+    format!(
+        "  {:+8.4}  {:5.1} %  {:6.3}  {:6.3}  {}: {caption}\n{:38}{}",
+        reason.amount,
+        reason.share * 100.0,
+        reason.image_similarity,
+        reason.text_similarity,
+        format::line(&reason.id),
+        "",
+        format::line(&origin.join(", ")),
+    )
+}

@@ -1,0 +1,6 @@
+//! Arguments that several commands share, and what is made of them.
+
+pub(crate) mod args;
+pub(crate) mod hubness;
+pub(crate) mod query;
+pub(crate) mod receipt;

@@ -1,0 +1,231 @@
+//! Label heads, computed once per generation for each combination of labels, templates and aggregate.
+
+use std::iter::repeat_n;
+use std::sync::Arc;
+
+use crate::error::Refusal;
+use crate::inputs::encoders::SharedEncoders;
+use crate::options::ServeLimits;
+use crate::sets::generation::{HeadKey, ServedGeneration};
+use crate::state::AppState;
+use asif::classify::{LabelHead, ScoringOptions};
+use asif::space::PromptAggregation;
+use asif::space::prompts::{LabelList, PromptTemplates};
+
+/// How many characters of a prompt a message shows.
+const SHOWN: usize = 60;
+/// Up to this many prompts, a head counts as short work.
+const FEW: usize = 32;
+
+/// The average length of prompts, in bytes, that the limit on prompts allows. A request can combine long
+/// labels with long templates, and a prompt has the length of both.
+const MEAN: usize = 256;
+
+/// Labels with their templates and aggregate.
+#[derive(Debug, Clone)]
+pub(crate) struct LabelHeadSpec {
+    labels: Arc<LabelList>,
+    templates: Arc<PromptTemplates>,
+    aggregate: PromptAggregation,
+    key: HeadKey,
+    prompts: usize,
+}
+
+impl LabelHeadSpec {
+    /// Checks the limits before anything is computed.
+    ///
+    /// # Errors
+    /// When labels are blank, duplicate or too many, or there are too many prompts.
+    pub fn new(
+        labels: &[String],
+        templates: PromptTemplates,
+        aggregate: PromptAggregation,
+        limits: &ServeLimits,
+    ) -> Result<Self, Refusal> {
+        if labels.len() > limits.labels {
+            return Err(Refusal::too_large(format!(
+                "{} labels, at most {} are accepted; split them into several \
+                 requests (the operator of the server can raise the limit)",
+                labels.len(),
+                limits.labels
+            )));
+        }
+        let parsed = LabelList::new(labels)?;
+        let names: usize = labels.iter().map(|l| 1 + l.matches('|').count()).sum();
+        let prompts = names.saturating_mul(templates.len());
+        if prompts > limits.prompts {
+            return Err(Refusal::too_large(format!(
+                "{} names in {} templates are {prompts} prompts, at most {} are accepted; use \
+                 fewer templates (the operator of the server can raise the limit)",
+                names,
+                templates.len(),
+                limits.prompts
+            )));
+        }
+        let bytes = written(labels, names, &templates);
+        let most = limits.prompts.saturating_mul(MEAN);
+        if bytes > most {
+            return Err(Refusal::too_large(format!(
+                "the {prompts} prompts have {bytes} bytes, at most {most} are accepted; use shorter \
+                 labels or fewer templates"
+            )));
+        }
+        let mut hash = blake3::Hasher::new();
+        // Each text is hashed with its length, so that ["ab"] and ["a", "b"] differ.
+        let mut put = |text: &str| {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
+        labels.iter().for_each(|label| put(label));
+        put("");
+        templates.iter().for_each(&mut put);
+        put(match aggregate {
+            PromptAggregation::Max => "max",
+            PromptAggregation::Mean => "mean",
+            PromptAggregation::MeanScore => "mean-score",
+        });
+        Ok(Self {
+            labels: Arc::new(parsed),
+            templates: Arc::new(templates),
+            aggregate,
+            key: *hash.finalize().as_bytes(),
+            prompts,
+        })
+    }
+
+    /// The labels as shown.
+    pub fn labels(&self) -> &[String] {
+        self.labels.as_slice()
+    }
+
+    /// The label head in this generation, from the cache if possible.
+    ///
+    /// # Errors
+    /// When a prompt cannot be encoded, or the encoder fails.
+    pub async fn head(
+        &self,
+        app: &AppState,
+        encoders: &SharedEncoders,
+        served: &Arc<ServedGeneration>,
+    ) -> Result<Arc<LabelHead>, Refusal> {
+        let make = || self.make(app, encoders, Arc::clone(served));
+        let weight = match self.aggregate {
+            PromptAggregation::Mean => self.labels().len(),
+            PromptAggregation::Max | PromptAggregation::MeanScore => self.prompts,
+        };
+        let (head, hit) = served.heads.get(&self.key, weight, make).await?;
+        app.metrics().looked_up("heads", hit, 1);
+        Ok(head)
+    }
+
+    async fn make(
+        &self,
+        app: &AppState,
+        encoders: &SharedEncoders,
+        served: Arc<ServedGeneration>,
+    ) -> Result<LabelHead, Refusal> {
+        let of_labels = self.labels.prompts(&self.templates);
+        let counts = of_labels.iter().map(Vec::len).enumerate();
+        let classes: Vec<usize> = counts.flat_map(|(class, n)| repeat_n(class, n)).collect();
+        let prompts = of_labels.concat();
+        let vectors = encoders.texts(&prompts, served.set()).await?;
+        let mut flat = Vec::with_capacity(vectors.iter().flatten().map(|v| v.len()).sum());
+        for ((class, prompt), vector) in classes.into_iter().zip(&prompts).zip(vectors) {
+            let vector = vector.map_err(|rejected| {
+                let begin = |text: &str| text.chars().take(SHOWN).collect::<String>();
+                let label = begin(&self.labels()[class]);
+                let (prompt, reason) = (begin(prompt), rejected.reason);
+                let message = format!("label {label:?}, prompt {prompt:?}: {reason}");
+                Refusal::invalid("prompt", message)
+            })?;
+            flat.extend_from_slice(&vector);
+        }
+        let words = self.clone();
+        let head = move || {
+            let scoring = ScoringOptions {
+                aggregate: words.aggregate,
+                logit_scale: None,
+            };
+            let (
+                searcher,
+                LabelHeadSpec {
+                    labels, templates, ..
+                },
+            ) = (served.searcher(), &words);
+            Ok(LabelHead::of_vectors(
+                &searcher, labels, templates, flat, scoring,
+            )?)
+        };
+        match prompts.len() {
+            ..=FEW => app.compute().run(head).await,
+            _ => app.compute().run_long(head).await,
+        }
+    }
+}
+
+/// An upper bound for the bytes of all prompts: a template may contain the label several times.
+fn written(labels: &[String], names: usize, templates: &PromptTemplates) -> usize {
+    let of_labels: usize = labels.iter().map(String::len).sum();
+    let of_templates: usize = templates.iter().map(str::len).sum();
+    let places: usize = templates.iter().map(|t| t.matches('{').count()).sum();
+    let own = names.saturating_mul(of_templates);
+    own.saturating_add(places.saturating_mul(of_labels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(labels: &[&str], templates: &[&str]) -> Result<LabelHeadSpec, Refusal> {
+        let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
+        let limits = ServeLimits {
+            labels: 3,
+            prompts: 4,
+            ..ServeLimits::default()
+        };
+        let templates = PromptTemplates::parse(templates).unwrap();
+        LabelHeadSpec::new(&labels, templates, PromptAggregation::Mean, &limits)
+    }
+
+    #[test]
+    fn what_differs_has_another_key() {
+        let keys = [
+            (vec!["a", "b"], vec!["{}"]),
+            (vec!["b", "a"], vec!["{}"]),
+            (vec!["ab"], vec!["{}"]),
+            (vec!["a"], vec!["b{}"]),
+            (vec!["a", "b"], vec!["{}", "{}!"]),
+        ]
+        .map(|(labels, templates)| words(&labels, &templates).unwrap().key);
+        for (i, key) in keys.iter().enumerate() {
+            assert!(!keys[..i].contains(key));
+        }
+        assert_eq!(
+            words(&["a"], &["{}"]).unwrap().key,
+            words(&["a"], &["{}"]).unwrap().key
+        );
+    }
+
+    #[test]
+    fn limits_hold_before_anything_is_encoded() {
+        let status = |labels: &[&str], templates: &[&str]| {
+            words(labels, templates)
+                .map_err(|r| r.status().as_u16())
+                .err()
+        };
+        assert_eq!(status(&["a", "b", "c", "d"], &["{}"]), Some(413));
+        assert_eq!(status(&["a", "b", "c"], &["{}", "{}!"]), Some(413));
+        assert_eq!(status(&["a|b|c"], &["{}", "{}!"]), Some(413));
+        assert_eq!(status(&["a", "a"], &["{}"]), Some(400));
+        assert_eq!(status(&[" "], &["{}"]), Some(400));
+        assert_eq!(status(&["a", "b"], &["{}", "{}!"]), None);
+        // Short labels and templates whose prompts are too long.
+        let long = "x".repeat(MEAN);
+        assert_eq!(status(&[&long], &["{}"]), None);
+        assert_eq!(status(&[&long], &["{}", "{} {} {}"]), Some(413));
+        assert_eq!(
+            status(&["a", "b", "c"], &[&format!("{long}{long}{{}}")]),
+            Some(413)
+        );
+    }
+}
