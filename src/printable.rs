@@ -7,12 +7,16 @@
 
 use std::borrow::Cow;
 
+use crate::pairs::path_text::byte_of;
+
 /// Whether a terminal would interpret this character instead of showing it, or it could mislead a reader:
 /// control characters (C0, DEL, C1), line and paragraph separators, the characters that force a
-/// writing direction (Unicode UAX 9), and invisible ones (`is_unseen`).
+/// writing direction (Unicode UAX 9), invisible ones (`is_unseen`), and those that stand for bytes that
+/// are not UTF-8 ([`path_text`](crate::pairs::path_text)).
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || is_unseen(character)
+        || byte_of(character).is_some()
         || matches!(
             character,
             '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
@@ -40,7 +44,10 @@ pub(crate) fn escape(character: char) -> String {
         '\t' => "\\t".to_owned(),
         '\r' => "\\r".to_owned(),
         ascii if ascii.is_ascii() => format!("\\x{:02x}", u32::from(ascii)),
-        other => other.escape_unicode().to_string(),
+        other => match byte_of(other) {
+            Some(byte) => format!("\\x{byte:02x}"),
+            None => other.escape_unicode().to_string(),
+        },
     }
 }
 

@@ -4,7 +4,6 @@
 //! the files themselves take is bounded here, since every worker holds one.
 
 use std::borrow::Cow;
-use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -45,48 +44,42 @@ pub(super) fn content(image: &ImageSource) -> Result<ImageContent<'_>, ReadFailu
         let max_bytes = LARGEST;
         InputRejection::of_image(image, &InputError::FileTooLarge { bytes, max_bytes }).into()
     };
-    match image {
-        ImageSource::File(path) => read(path, too_large),
-        ImageSource::Bytes { bytes, .. } if bytes.len() as u64 > LARGEST => {
-            Err(too_large(bytes.len() as u64))
-        }
-        ImageSource::Bytes { bytes, .. } => Ok((Cow::Borrowed(bytes), None)),
-        ImageSource::Vector { .. } => {
-            Err(InputRejection::from(format!("{image}: a vector has no pixels")).into())
-        }
-    }
-}
-
-fn read(
-    path: &Path,
-    too_large: impl Fn(u64) -> ReadFailure,
-) -> Result<ImageContent<'static>, ReadFailure> {
     let unreadable = |error: std::io::Error| match disk::is_exhausted(&error) {
         true => ReadFailure::Exhausted(EmbedError::Io(error)),
         false => ReadFailure::Rejected(disk::in_words(&error.to_string()).into_owned().into()),
     };
-    let file = fs_err::File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if metadata.is_dir() {
-        let path = path.display();
+    let length = match image {
+        ImageSource::File(path) => length_of(path).map_err(unreadable)?,
+        ImageSource::Part(part) => Some(part.length),
+        ImageSource::Cell(..) => Some(0),
+        ImageSource::Bytes { bytes, .. } => Some(bytes.len() as u64),
+        ImageSource::Vector { .. } => {
+            return Err(InputRejection::from(format!("{image}: a vector has no pixels")).into());
+        }
+    };
+    let Some(length) = length else {
         let reason = format!(
-            "{path}: expected an image file, found a folder; name the files in it, such as \
-             {path}/*.jpg"
+            "{image}: expected an image file, found a folder; name the files in it, such as \
+             {image}/*.jpg"
         );
         return Err(InputRejection::from(reason).into());
-    }
-    let length = metadata.len();
+    };
     if length > LARGEST {
         return Err(too_large(length));
     }
-    let turn = (length > LARGE).then(|| LARGE_FILES.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut bytes = Vec::with_capacity(usize::try_from(length.min(LARGE)).unwrap_or(0));
-    // A device or pipe has no length, or may grow.
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let is_read = !matches!(image, ImageSource::Bytes { .. });
+    let turn = (is_read && length > LARGE)
+        .then(|| LARGE_FILES.lock().unwrap_or_else(PoisonError::into_inner));
+    let bytes = image.read(LARGEST + 1).map_err(unreadable)?;
     match bytes.len() as u64 {
         read if read > LARGEST => Err(too_large(read)),
-        _ => Ok((Cow::Owned(bytes), turn)),
+        _ => Ok((bytes, turn)),
     }
+}
+
+/// The length of a file; `None` for a folder.
+fn length_of(path: &Path) -> std::io::Result<Option<u64>> {
+    // Opened first, so that a missing permission is met here, not behind the lock.
+    let metadata = fs_err::File::open(path)?.metadata()?;
+    Ok((!metadata.is_dir()).then(|| metadata.len()))
 }

@@ -39,7 +39,10 @@ impl Embedder {
         let images = || images.iter().map(<I as Borrow<ImageSource>>::borrow);
         let vector_of = |image: &ImageSource| match image {
             ImageSource::Vector { vector, .. } => Some(self.fitting(image, vector)),
-            ImageSource::File(_) | ImageSource::Bytes { .. } => None,
+            ImageSource::File(_)
+            | ImageSource::Part(_)
+            | ImageSource::Cell(..)
+            | ImageSource::Bytes { .. } => None,
         };
         let known: Vec<_> = images().map(vector_of).collect();
         let unknown = images().zip(&known).filter(|(_, known)| known.is_none());

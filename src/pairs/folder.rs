@@ -19,6 +19,7 @@ use super::beside::{FolderTexts, is_text};
 use super::endings::{ending_of, is_image, is_unread_image};
 use super::formats::{self, LISTS};
 use super::lines::BOM;
+use super::path_text::text_of;
 use super::record;
 use super::source::{DraftIterator, PairDraft, PairSource};
 use super::{PairOrigin, RowError, RowRejection};
@@ -281,15 +282,11 @@ impl Iterator for FolderReader {
             Ok(captions) => captions,
             Err(reason) => return Some(Err(RowError { origin, reason })),
         };
-        let written = image.strip_prefix(&self.root).unwrap_or(&image);
-        let written: Vec<_> = written
-            .components()
-            .map(|part| part.as_os_str().to_string_lossy())
-            .collect();
-        let written = written.join("/");
+        let written = text_of(image.strip_prefix(&self.root).unwrap_or(&image));
         Some(Ok(PairDraft {
             id: None,
             written,
+            base: self.root.clone(),
             image: image.into(),
             captions,
             meta: Map::new(),

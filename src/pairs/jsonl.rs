@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::checked::{CheckedValue, rounded_integer};
 use super::lines::{BOM, LineOutcome, MAX_LINE_BYTES, next_line};
+use super::path_text::with_bytes_read;
 use super::record;
 use super::source::{DraftIterator, PairDraft, PairSource, base_of};
 use super::{PairOrigin, PairsError, RowError, RowRejection};
@@ -156,6 +157,9 @@ pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, RowRejection>
     let text = str::from_utf8(text).map_err(|error| RowRejection::Utf8 {
         at: error.valid_up_to() + 1,
     })?;
+    // As Python writes names that are not UTF-8.
+    let bytes_read = with_bytes_read(text);
+    let text = bytes_read.as_deref().unwrap_or(text);
     let several = || {
         let values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
         values.take_while(Result::is_ok).count()

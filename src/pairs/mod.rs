@@ -24,6 +24,7 @@
 //! | `endings.rs` | file types by extension and by first bytes |
 //! | `beside.rs` | which texts of a folder belong to which image |
 //! | `id.rs` | validation of ids |
+//! | [`path_text`] | paths as text, without loss |
 //! | `checked.rs` | JSON parsing without silent loss |
 //! | `lines.rs` | lines of bytes with a limit on their length |
 //! | `error.rs` | [`PairsError`]: nothing can be read |
@@ -57,6 +58,7 @@ mod lines;
 mod open;
 mod other;
 mod pair;
+pub mod path_text;
 mod reader;
 mod record;
 mod records;

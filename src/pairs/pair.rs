@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use super::path_text::text_of;
 use crate::image_source::ImageSource;
 
 /// Names of the field that holds the image's path; a record has one of them.
@@ -40,6 +41,10 @@ pub struct Pair {
     pub id: String,
     /// The image; a file existed when the pair was read.
     pub image: ImageSource,
+    /// The image's name, relative to its source, as a path is [told as text](super::path_text).
+    pub image_name: String,
+    /// The folder that names of this source are relative to; empty for the working folder.
+    pub image_base: PathBuf,
     /// At least one; trimmed, none blank.
     pub captions: Vec<String>,
     /// The record's other fields: source, licence, label, ...
@@ -55,14 +60,25 @@ impl Pair {
         image: impl Into<ImageSource>,
         captions: impl IntoIterator<Item = S>,
     ) -> Self {
-        let id = id.into();
+        let (id, image) = (id.into(), image.into());
+        // A record is shown to others, so it names no folders of this machine.
+        let image_base = match image.path().filter(|path| path.is_absolute()) {
+            Some(path) => path.parent().unwrap_or(path).to_owned(),
+            None => PathBuf::new(),
+        };
+        let image_name = match image.path() {
+            Some(path) => text_of(path.strip_prefix(&image_base).unwrap_or(path)),
+            None => image.to_string(),
+        };
         Self {
+            image_name,
+            image_base,
             origin: PairOrigin {
                 file: PathBuf::from(&id),
                 row: None,
             },
             id,
-            image: image.into(),
+            image,
             captions: captions.into_iter().map(Into::into).collect(),
             meta: Map::new(),
         }

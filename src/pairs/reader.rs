@@ -102,6 +102,7 @@ impl PairReader {
         let PairDraft {
             id,
             written,
+            base,
             image,
             captions,
             meta,
@@ -124,6 +125,8 @@ impl PairReader {
             Ok(id) => Ok(Pair {
                 id,
                 image,
+                image_name: written,
+                image_base: base,
                 captions,
                 meta,
                 origin,

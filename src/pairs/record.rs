@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::id::id_fault;
 use super::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
+use super::path_text::path_of;
 use super::source::PairDraft;
 use super::{PairOrigin, RowError, RowRejection};
 
@@ -18,8 +19,9 @@ pub(super) fn from_json(
     match parts(&mut object) {
         Ok((id, written, captions)) => Ok(PairDraft {
             id,
-            image: base.join(&written).into(),
+            image: base.join(path_of(&written)).into(),
             written,
+            base: base.to_owned(),
             captions,
             meta: object,
             origin,

@@ -34,6 +34,8 @@ pub(super) struct PairDraft {
     pub(super) id: Option<String>,
     /// The image path as written, from which an id is derived.
     pub(super) written: String,
+    /// The folder that it is relative to.
+    pub(super) base: PathBuf,
     /// The image, resolved.
     pub(super) image: ImageSource,
     pub(super) captions: Vec<String>,

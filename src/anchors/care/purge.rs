@@ -47,7 +47,6 @@ use crate::anchors::stored::segment::SegmentWriter;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::witness;
 use crate::anchors::stored::{history, log, publish};
-use crate::modality::Modality;
 use needles::NeedleSet;
 use steps::{PurgeStep, PurgeSteps};
 use traces::PurgedPictures;
@@ -357,10 +356,10 @@ fn rewrite(
         segment.verify()?;
         let mut new = SegmentWriter::create(live.path(), dims)?;
         for local in rows {
-            new.push(
+            new.push_pair(
                 &segment.record(local)?,
-                segment.vectors(Modality::Image).vector(local),
-                segment.vectors(Modality::Text).vector(local),
+                segment.picture(local)?,
+                segment.pair_vectors(local),
             )?;
         }
         let mut rows = left_out::rows_of([segment.path()])?;

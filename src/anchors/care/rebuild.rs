@@ -13,7 +13,8 @@ use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::records::PairRecords;
-use crate::anchors::stored::segment::{self, SegmentWriter};
+use crate::anchors::stored::segment::{self, SegmentWriter, StoredPicture};
+use crate::anchors::stored::thumbnails::Thumbnails;
 use crate::embed::{Embedder, WorkControl};
 use crate::image_source::ImageSource;
 use crate::modality::PerModality;
@@ -118,8 +119,13 @@ fn embedded(
     let all: Vec<_> = (0..records.len())
         .map(|i| records.get(i))
         .collect::<Result<_, _>>()?;
-    let images: Vec<&str> = all.iter().map(|r| r.image.as_str()).collect();
-    let images = of_pictures(&ImageSource::files(&images), embedder, watch)?;
+    let images = (0..records.len()).map(|i| records.image(i));
+    // A pair whose image lies nowhere cannot be encoded again.
+    let images: Option<Vec<ImageSource>> = images.collect::<Result<_, _>>()?;
+    let images = match images {
+        Some(images) => of_pictures(&images, embedder, watch)?,
+        None => None,
+    };
     let captions: Vec<&str> = all
         .iter()
         .flat_map(|r| r.captions.iter().map(String::as_str))
@@ -150,16 +156,27 @@ fn write_same(
     let mut new = SegmentWriter::create(set, dims)?;
     let images = vectors.image.chunks(dims.image);
     let sides = images.zip(vectors.text.chunks(dims.text));
+    let old = layout::segments_folder(set).join(&entry.id);
+    let thumbnails = Thumbnails::open(&old.join(layout::THUMBNAILS), records.len() as u64);
+    let thumbnails = if_whole(thumbnails)?.flatten();
     for (i, (image, text)) in sides.enumerate() {
+        let thumbnail = thumbnails
+            .as_ref()
+            .map(|t| if_whole(t.get(i)))
+            .transpose()?;
+        let picture = StoredPicture {
+            place: records.place(i)?,
+            thumbnail: thumbnail.flatten().flatten(),
+        };
         // Damaged vectors may be non-finite; then they are not the original ones.
-        if if_whole(new.push(&records.get(i)?, image, text))?.is_none() {
+        let vectors = PerModality { image, text };
+        if if_whole(new.push_pair(&records.get(i)?, picture, vectors))?.is_none() {
             return Ok(false);
         }
     }
     let same = new.id() == entry.id;
     if same {
         // Existing graphs are rebuilt: which graphs pay off was decided when the segment was written.
-        let old = layout::segments_folder(set).join(&entry.id);
         let had_graphs = segment::has_graphs(&old)? || content::has_graphs(entry);
         let graphs = match had_graphs {
             true => GraphPolicy::Always,

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
-use crate::anchors::AnchorId;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::anchors::stored::set::AnchorSet;
-use crate::modality::Modality;
+use crate::modality::{Modality, PerModality};
 
 /// Merges the segments of an anchor set and drops removed pairs; skipped rows stay listed. Answers in exact
 /// mode keep their bits; searches read fewer files and no removed rows.
@@ -68,11 +67,13 @@ pub(crate) fn merged<'a>(
     live.verify()?;
     let mut manifest = live.manifest().clone();
     let mut segment = SegmentWriter::create(live.path(), manifest.dims())?;
-    for anchor in 0..live.len() as AnchorId {
-        segment.push(
-            &live.record(anchor)?,
-            &change(Modality::Image, live.vector(anchor, Modality::Image)?),
-            &change(Modality::Text, live.vector(anchor, Modality::Text)?),
+    for (at, local) in live.live_places() {
+        let stored = &live.segments()[at];
+        let vectors = PerModality::of(|m| change(m, stored.vectors(m).vector(local)));
+        segment.push_pair(
+            &stored.record(local)?,
+            stored.picture(local)?,
+            vectors.as_ref().map(|vector| &**vector),
         )?;
     }
     let rows = left_out::rows_of(live.segments().iter().map(Segment::path))?;

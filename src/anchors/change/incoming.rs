@@ -77,6 +77,8 @@ mod tests {
                 name: "a".to_owned(),
                 bytes: [0].into(),
             },
+            image_name: "a".to_owned(),
+            image_base: PathBuf::new(),
             captions: captions.iter().map(|&text| text.to_owned()).collect(),
             meta: serde_json::Map::new(),
             origin: PairOrigin {

@@ -65,6 +65,9 @@ pub(crate) const TEXT_GRAPH: &str = "text.graph";
 /// The file of records in a segment.
 pub(crate) const PAIRS: &str = "pairs.rec";
 
+/// The small pictures of a segment's pairs.
+pub(crate) const THUMBNAILS: &str = "thumbs.bin";
+
 /// The sums of a segment's vectors.
 pub(crate) const MOMENTS: &str = "moments.sum";
 

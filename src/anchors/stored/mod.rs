@@ -7,6 +7,8 @@
 //! | [`manifest`] | the content of a generation: segments, encoders, space, counts |
 //! | [`segment`] | the immutable files of some pairs |
 //! | [`records`] | the record of a pair: id, image, captions, metadata |
+//! | `places` | where the images of pairs lie |
+//! | `thumbnails` | the small pictures of pairs |
 //! | `products` | the sums of products of a segment's vectors |
 //! | `content` | the files that a segment must have |
 //! | `left_out` | the lists of skipped rows |
@@ -33,6 +35,7 @@ pub(crate) mod log;
 pub mod manifest;
 pub(crate) mod newer_program;
 pub mod place;
+pub(crate) mod places;
 pub mod plan;
 pub(crate) mod products;
 pub mod publish;
@@ -42,6 +45,7 @@ pub(crate) mod sealed_lines;
 pub mod segment;
 pub(crate) mod set;
 pub(crate) mod takeover;
+pub mod thumbnails;
 pub(crate) mod tombstones;
 pub(crate) mod unknown_fields;
 pub mod witness;

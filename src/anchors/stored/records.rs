@@ -2,7 +2,7 @@
 //!
 //! One file a segment, in the section container of [`asif_index::container`]: `offsets`, `n + 1`
 //! little-endian u64, and `blob`, the encoded records one after another. A record is read by its
-//! number without touching the others.
+//! number without touching the others. Where images lie is in two further sections ([`places`](super::places)).
 
 use std::path::Path;
 
@@ -11,7 +11,9 @@ use asif_index::mmap::MappedFile;
 use bincode::{Decode, Encode};
 use serde_json::{Map, Value};
 
+use super::places::{ImagePlace, PLACES, PlaceRoots, PlaceWriter, ROOTS};
 use crate::anchors::error::AnchorsError;
+use crate::image_source::ImageSource;
 
 /// The file kind in the container's header.
 pub(crate) const KIND: [u8; 8] = *b"ASIFPAIR";
@@ -23,7 +25,7 @@ const OFFSETS: &str = "offsets";
 pub struct PairRecord {
     /// The pair's id in its source.
     pub id: String,
-    /// The image file, as an absolute path when the anchor set was built.
+    /// The image's name, relative to the source of the pair; in sets of before, the absolute path of its file.
     pub image: String,
     /// One or more captions.
     pub captions: Vec<String>,
@@ -100,6 +102,7 @@ mod codec {
 pub(crate) struct RecordsWriter {
     file: ContainerWriter,
     offsets: Vec<u64>,
+    places: PlaceWriter,
 }
 
 impl RecordsWriter {
@@ -113,14 +116,19 @@ impl RecordsWriter {
         Ok(Self {
             file,
             offsets: vec![0],
+            places: PlaceWriter::default(),
         })
     }
 
-    /// Appends a record; returns its bytes.
+    /// Appends a record, and where its image lies; returns the record's bytes.
     ///
     /// # Errors
     /// When the record is larger than 64 MiB, its metadata is no JSON object, or on an I/O error.
-    pub(crate) fn push(&mut self, record: &PairRecord) -> Result<Vec<u8>, AnchorsError> {
+    pub(crate) fn push(
+        &mut self,
+        record: &PairRecord,
+        place: Option<&ImagePlace>,
+    ) -> Result<Vec<u8>, AnchorsError> {
         record.checked_metadata().map_err(|found| {
             AnchorsError::Index(asif_index::Error::Argument {
                 what: "a pair's metadata",
@@ -129,6 +137,7 @@ impl RecordsWriter {
                 advice: "give {} where there is none",
             })
         })?;
+        self.places.push(place);
         self.append(record)
     }
 
@@ -150,6 +159,10 @@ impl RecordsWriter {
     pub(crate) fn finish(mut self) -> Result<(), AnchorsError> {
         let offsets: Vec<u8> = self.offsets.iter().flat_map(|o| o.to_le_bytes()).collect();
         self.file.section(OFFSETS, &offsets)?;
+        if let Some((roots, places)) = self.places.sections() {
+            self.file.section(ROOTS, roots.as_bytes())?;
+            self.file.section(PLACES, &places)?;
+        }
         self.file.finish()?;
         Ok(())
     }
@@ -161,6 +174,7 @@ pub(crate) struct PairRecords {
     file: MappedFile,
     blob: std::ops::Range<usize>,
     offsets: std::ops::Range<usize>,
+    places: Option<(PlaceRoots, std::ops::Range<usize>)>,
 }
 
 impl PairRecords {
@@ -182,10 +196,26 @@ impl PairRecords {
                 what,
             });
         }
+        let places = match container.has(PLACES) {
+            true => {
+                let (roots, range) = (container.section(ROOTS)?, container.range(PLACES)?);
+                let read =
+                    PlaceRoots::read(roots, &file.bytes()[range.clone()], offsets.len() / 8 - 1);
+                Some((
+                    read.map_err(|what| AnchorsError::Damaged {
+                        path: path.to_owned(),
+                        what,
+                    })?,
+                    range,
+                ))
+            }
+            false => None,
+        };
         Ok(Self {
             file,
             blob,
             offsets,
+            places,
         })
     }
 
@@ -212,6 +242,32 @@ impl PairRecords {
     /// As [`get`](Self::get).
     pub(crate) fn id(&self, i: usize) -> Result<&str, AnchorsError> {
         codec::decode_id(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
+    }
+
+    /// Where the image of record number `i` lies; `None` where it lies nowhere, and in sets of before.
+    ///
+    /// # Errors
+    /// When there is no such record, or its place is damaged.
+    pub(crate) fn place(&self, i: usize) -> Result<Option<ImagePlace>, AnchorsError> {
+        let Some((roots, range)) = &self.places else {
+            return Ok(None);
+        };
+        let place = roots.place(&self.file.bytes()[range.clone()], i);
+        place.map_err(|what| self.damaged(what))
+    }
+
+    /// The image of record number `i`, if it lies anywhere.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) fn image(&self, i: usize) -> Result<Option<ImageSource>, AnchorsError> {
+        let name = self.get(i)?.image;
+        if self.places.is_some() {
+            return Ok(self.place(i)?.map(|place| place.image(&name)));
+        }
+        // Sets of before name files by their absolute paths.
+        let is_path = Path::new(&name).is_absolute();
+        Ok(is_path.then(|| ImageSource::from(name.as_str())))
     }
 
     /// The bytes of record number `i`, as [`RecordsWriter::push`] returned them.
@@ -242,7 +298,10 @@ impl PairRecords {
     /// The first damage found.
     pub(crate) fn verify(&self) -> Result<(), AnchorsError> {
         Container::open(self.file.bytes(), self.file.path(), KIND)?.verify()?;
-        (0..self.len()).try_for_each(|i| self.get(i).map(drop))
+        (0..self.len()).try_for_each(|i| {
+            self.place(i)?;
+            self.get(i).map(drop)
+        })
     }
 
     /// Rejects unknown sections: copying these records into another segment
@@ -255,7 +314,7 @@ impl PairRecords {
         let names = container.sections().map(|section| section.name.to_string());
         match names
             .into_iter()
-            .find(|name| ![BLOB, OFFSETS].contains(&name.as_str()))
+            .find(|name| ![BLOB, OFFSETS, ROOTS, PLACES].contains(&name.as_str()))
         {
             Some(field) => Err(AnchorsError::UnknownField {
                 path: self.file.path().to_owned(),
@@ -296,7 +355,7 @@ mod tests {
                 meta: meta.into(),
                 ..record("x")
             };
-            let error = writer.push(&other).unwrap_err().to_string();
+            let error = writer.push(&other, None).unwrap_err().to_string();
             assert!(
                 error.contains("JSON object") && error.contains("\"x\""),
                 "{error}"
@@ -305,7 +364,7 @@ mod tests {
             // As a file may have it that was damaged before its checksum was made.
             writer.append(&other).unwrap();
         }
-        writer.push(&record("a")).unwrap();
+        writer.push(&record("a"), None).unwrap();
         writer.finish().unwrap();
         let records = PairRecords::open(&path).unwrap();
         for bad in 0..3 {
@@ -321,7 +380,7 @@ mod tests {
         let path = folder.join("pairs.rec");
         let mut writer = RecordsWriter::create(&path).unwrap();
         for id in ["a", "b", "c"] {
-            writer.push(&record(id)).unwrap();
+            writer.push(&record(id), None).unwrap();
         }
         writer.finish().unwrap();
         path

@@ -6,6 +6,7 @@
 //! segments/ID/image.graph     graphs over them, where they are faster
 //! segments/ID/text.graph
 //! segments/ID/pairs.rec      ids, captions, metadata (records.rs)
+//! segments/ID/thumbs.bin     small pictures of the pairs, where they have any
 //! segments/ID/moments.sum    the exact sums of both sides' vectors, for centring
 //! segments/ID/products.sum   in large segments, the sums of their products, for fitted spaces
 //! segments/ID/skipped.jsonl  skipped rows of the sources, and why
@@ -25,15 +26,18 @@ use asif_index::{HnswGraph, VectorSet};
 use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, PlannedSearch, SearchMode, SearchPlan};
 use super::records::{PairRecord, PairRecords};
+use super::thumbnails::Thumbnails;
 use super::{content, products};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
+use crate::image_source::ImageSource;
 use crate::modality::{Modality, PerModality};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 use content_hash::ContentHash;
 use sums::read_sums;
 pub use writer::SegmentWriter;
+pub(crate) use writer::StoredPicture;
 
 /// Whether the folder of a segment contains a graph, damaged or not.
 ///
@@ -86,6 +90,8 @@ pub struct Segment {
     graphs: PerModality<Option<HnswGraph>>,
     plans: PerModality<Option<SearchPlan>>,
     records: PairRecords,
+    /// `None` also where they are damaged: no answer needs them.
+    thumbnails: Option<Thumbnails>,
     sums: PerModality<VectorSum>,
 }
 
@@ -147,6 +153,7 @@ impl Segment {
             text: text.dim(),
         };
         let sums = read_sums(&path.join(layout::MOMENTS), dims, pairs)?;
+        let thumbnails = Thumbnails::open(&path.join(layout::THUMBNAILS), pairs);
         Ok(Self {
             path,
             image,
@@ -154,6 +161,7 @@ impl Segment {
             graphs,
             plans: PerModality::default(),
             records,
+            thumbnails: thumbnails.ok().flatten(),
             sums,
         })
     }
@@ -235,6 +243,41 @@ impl Segment {
         self.records.get(i)
     }
 
+    /// The image of pair number `i`, if it lies anywhere.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub(crate) fn image(&self, i: usize) -> Result<Option<ImageSource>, AnchorsError> {
+        self.records.image(i)
+    }
+
+    /// The small copy of the picture of pair number `i`, a file in JPEG or PNG, if there is one.
+    ///
+    /// # Errors
+    /// When it lies outside its file.
+    pub(crate) fn thumbnail(&self, i: usize) -> Result<Option<&[u8]>, AnchorsError> {
+        match &self.thumbnails {
+            Some(thumbnails) => thumbnails.get(i),
+            None => Ok(None),
+        }
+    }
+
+    /// What it keeps of the picture of pair number `i`.
+    ///
+    /// # Errors
+    /// When the place or the picture is damaged.
+    pub(crate) fn picture(&self, i: usize) -> Result<StoredPicture<'_>, AnchorsError> {
+        Ok(StoredPicture {
+            place: self.records.place(i)?,
+            thumbnail: self.thumbnail(i)?,
+        })
+    }
+
+    /// The vectors of pair number `i`.
+    pub(crate) fn pair_vectors(&self, i: usize) -> PerModality<&[f32]> {
+        PerModality::of(|modality| self.vectors(modality).vector(i))
+    }
+
     /// Reads everything and checks every checksum.
     ///
     /// # Errors
@@ -247,6 +290,11 @@ impl Segment {
         }
         let path = self.path.join(layout::PRODUCTS);
         products::read(&path, self.dims(), self.len() as u64)?;
+        if let Some(thumbnails) =
+            Thumbnails::open(&self.path.join(layout::THUMBNAILS), self.len() as u64)?
+        {
+            thumbnails.verify()?;
+        }
         self.records.verify()
     }
 
@@ -324,8 +372,8 @@ impl Segment {
     pub(crate) fn content_name(&self) -> Result<String, AnchorsError> {
         let mut content = ContentHash::default();
         for i in 0..self.len() {
-            let vectors = PerModality::of(|modality| self.vectors(modality).vector(i));
-            content.pair(self.records.bytes(i)?, vectors);
+            let place = self.records.place(i)?;
+            content.pair(self.records.bytes(i)?, place.as_ref(), self.pair_vectors(i));
         }
         Ok(content.name())
     }

@@ -16,6 +16,7 @@ use super::{content, publish, witness};
 use crate::anchors::AnchorId;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::encode::EncoderEntry;
+use crate::image_source::ImageSource;
 use crate::modality::{Modality, PerModality};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
@@ -338,6 +339,24 @@ impl AnchorSet {
     pub fn record(&self, anchor: AnchorId) -> Result<PairRecord, AnchorsError> {
         let (segment, local) = self.anchor(anchor)?;
         segment.record(local)
+    }
+
+    /// The image of an anchor, if it lies anywhere: pairs can be made of vectors, and of images in memory.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub fn image(&self, anchor: AnchorId) -> Result<Option<ImageSource>, AnchorsError> {
+        let (segment, local) = self.anchor(anchor)?;
+        segment.image(local)
+    }
+
+    /// The small copy of an anchor's picture, a file in JPEG or PNG, if the anchor set has one.
+    ///
+    /// # Errors
+    /// When there is no such anchor, or the copy is damaged.
+    pub fn thumbnail(&self, anchor: AnchorId) -> Result<Option<&[u8]>, AnchorsError> {
+        let (segment, local) = self.anchor(anchor)?;
+        segment.thumbnail(local)
     }
 
     /// The id of an anchor's pair.

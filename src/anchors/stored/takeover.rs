@@ -1,7 +1,7 @@
 //! What a rewritten segment inherits from the existing folder of that name.
 //!
-//! Kept generations may name more files than a writer creates: graphs that were not requested, and
-//! rows that another build skipped. When the old folder is damaged and removed, these are kept.
+//! Kept generations may name more files than a writer creates: graphs that were not requested,
+//! thumbnails, and rows that another build skipped. When the old folder is damaged and removed, these are kept.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -9,7 +9,8 @@ use std::path::Path;
 use super::left_out;
 use asif_index::{BatchBuilder, HnswGraph, VectorSet, write_graph};
 
-use super::layout::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH};
+use super::layout::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH, THUMBNAILS};
+use super::thumbnails::Thumbnails;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 use crate::modality::PerModality;
@@ -48,6 +49,14 @@ pub(crate) fn complete(
         match if_whole(opened.map_err(AnchorsError::from))?.is_some() {
             true => fs::link_or_copy(&from, &to)?,
             false => drop(write_graph(&to, set, &BatchBuilder::default())?),
+        }
+    }
+    let [from, to] = [old, new].map(|folder| folder.join(THUMBNAILS));
+    if fs::found(&to)?.is_none() {
+        let theirs = Thumbnails::open(&from, vectors.image.len() as u64);
+        let sound = theirs.and_then(|found| found.map(|t| t.verify().map(|()| t)).transpose());
+        if if_whole(sound)?.flatten().is_some() {
+            fs::link_or_copy(&from, &to)?;
         }
     }
     rows(old, new)?;

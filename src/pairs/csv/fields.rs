@@ -88,6 +88,7 @@ impl RowFields {
             id,
             image: base.join(&written).into(),
             written,
+            base: base.to_owned(),
             captions,
             meta,
             origin,

@@ -12,12 +12,14 @@ use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
+use crate::anchors::stored::places::ImagePlace;
 use crate::anchors::stored::records::PairRecord;
-use crate::anchors::stored::segment::{Segment, SegmentWriter};
+use crate::anchors::stored::segment::{Segment, SegmentWriter, StoredPicture};
 use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl};
 use crate::encode::{Ensemble, TextEncoder};
 use crate::image_source::ImageSource;
+use crate::modality::PerModality;
 use crate::pairs::Pair;
 use crate::space::vector::mean_direction;
 
@@ -218,7 +220,16 @@ impl<'a> BuildRun<'a> {
             match mean_text(of_pair, embedder.text()) {
                 Ok(text) => {
                     let begun = Instant::now();
-                    segment.push(&record(pair), &image, &text)?;
+                    let (record, place) = record(pair);
+                    let picture = StoredPicture {
+                        place,
+                        thumbnail: None,
+                    };
+                    let vectors = PerModality {
+                        image: image.as_slice(),
+                        text: text.as_slice(),
+                    };
+                    segment.push_pair(&record, picture, vectors)?;
                     self.seconds.write += begun.elapsed().as_secs_f64();
                     self.count(pair);
                 }
@@ -322,22 +333,16 @@ fn direction(vectors: &[f32], dim: usize, part: Range<usize>) -> Result<Vec<f32>
     }
 }
 
-fn record(pair: &Pair) -> PairRecord {
-    let image = match &pair.image {
-        // The file existed a moment ago; if it does not resolve now, the path is kept as written.
-        ImageSource::File(path) => {
-            let whole = fs_err::canonicalize(path);
-            let whole = whole.as_deref().unwrap_or(path);
-            whole.to_string_lossy().into_owned()
-        }
-        held => held.to_string(),
-    };
-    PairRecord {
+/// The record of a pair, and where its image lies.
+fn record(pair: &Pair) -> (PairRecord, Option<ImagePlace>) {
+    let (image, place) = ImagePlace::of(&pair.image, &pair.image_name, &pair.image_base);
+    let record = PairRecord {
         id: pair.id.clone(),
         image,
         captions: pair.captions.clone(),
         meta: serde_json::Value::Object(pair.meta.clone()).to_string(),
-    }
+    };
+    (record, place)
 }
 
 fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {

@@ -10,15 +10,26 @@ use super::is_whole;
 use super::sums::write_sums;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout::{
-    IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, TEXT, TEXT_GRAPH, WRITING, segments_folder,
+    IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, TEXT, TEXT_GRAPH, THUMBNAILS, WRITING, segments_folder,
 };
 use crate::anchors::stored::manifest::SegmentEntry;
+use crate::anchors::stored::places::ImagePlace;
 use crate::anchors::stored::plan::{self, GraphPolicy};
 use crate::anchors::stored::records::{PairRecord, RecordsWriter};
+use crate::anchors::stored::thumbnails::ThumbnailWriter;
 use crate::anchors::stored::{content, products, takeover};
 use crate::disk as fs;
 use crate::modality::PerModality;
 use crate::space::vector::VectorSum;
+
+/// What a segment keeps of the picture of a pair.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoredPicture<'a> {
+    /// Where it lies.
+    pub(crate) place: Option<ImagePlace>,
+    /// A small copy, in JPEG or PNG.
+    pub(crate) thumbnail: Option<&'a [u8]>,
+}
 
 /// Writes the pairs of a new segment, one after another.
 #[derive(Debug)]
@@ -27,6 +38,7 @@ pub struct SegmentWriter {
     image: VectorSetWriter,
     text: VectorSetWriter,
     records: RecordsWriter,
+    thumbnails: ThumbnailWriter,
     sums: PerModality<VectorSum>,
     content: ContentHash,
     pairs: u64,
@@ -51,6 +63,7 @@ impl SegmentWriter {
             image: vectors(IMAGE, dims.image)?,
             text: vectors(TEXT, dims.text)?,
             records: RecordsWriter::create(&folder.path().join(PAIRS))?,
+            thumbnails: ThumbnailWriter::new(folder.path().join(THUMBNAILS)),
             sums: dims.map(VectorSum::new),
             content: ContentHash::default(),
             pairs: 0,
@@ -58,7 +71,7 @@ impl SegmentWriter {
         })
     }
 
-    /// Appends a pair with its unit vectors.
+    /// Appends a pair without a picture.
     ///
     /// # Errors
     /// When a vector is not finite or of another length, or on an I/O error.
@@ -68,11 +81,29 @@ impl SegmentWriter {
         image: &[f32],
         text: &[f32],
     ) -> Result<(), AnchorsError> {
-        self.image.push(image)?;
-        self.text.push(text)?;
-        let bytes = self.records.push(record)?;
-        let vectors = PerModality { image, text };
-        self.content.pair(&bytes, vectors);
+        self.push_pair(
+            record,
+            StoredPicture::default(),
+            PerModality { image, text },
+        )
+    }
+
+    /// Appends a pair with its unit vectors, and its picture.
+    ///
+    /// # Errors
+    /// When a vector is not finite or of another length, or on an I/O error.
+    pub(crate) fn push_pair(
+        &mut self,
+        record: &PairRecord,
+        picture: StoredPicture<'_>,
+        vectors: PerModality<&[f32]>,
+    ) -> Result<(), AnchorsError> {
+        self.image.push(vectors.image)?;
+        self.text.push(vectors.text)?;
+        let place = picture.place.as_ref();
+        let bytes = self.records.push(record, place)?;
+        self.thumbnails.push(picture.thumbnail)?;
+        self.content.pair(&bytes, place, vectors);
         for (sum, vector) in self.sums.as_mut().zip(vectors) {
             sum.add(vector);
         }
@@ -105,6 +136,7 @@ impl SegmentWriter {
         self.image.finish()?;
         self.text.finish()?;
         self.records.finish()?;
+        self.thumbnails.finish()?;
         write_sums(&self.folder.path().join(MOMENTS), &self.sums)?;
         let names = PerModality {
             image: IMAGE,
@@ -133,7 +165,12 @@ impl SegmentWriter {
         };
         // The name is a content hash: an existing sound segment of that name is the same segment.
         let new = self.folder.path();
-        if is_whole(&destination, &entry)? && takeover::has_rows(&destination, new)? {
+        let has_thumbnails = fs::found(&destination.join(THUMBNAILS))?.is_some()
+            || fs::found(&new.join(THUMBNAILS))?.is_none();
+        if has_thumbnails
+            && is_whole(&destination, &entry)?
+            && takeover::has_rows(&destination, new)?
+        {
             // Its writer may have been killed before syncing the name.
             fs::sync_folder(&segments)?;
             // Another program version may have derived other files from the same content.
