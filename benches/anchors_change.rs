@@ -99,6 +99,7 @@ fn main() -> anyhow::Result<()> {
             set: set.clone(),
             pairs: vec![files[1].clone()],
             strict: true,
+            thumbnails: false,
             graphs: GraphPolicy::Auto,
             accept_encoder: false,
         },

@@ -110,6 +110,16 @@ impl ImageSource {
         }
     }
 
+    /// The file that its content is read from: its own, the archive's or the table's.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Part(part) => Some(&part.file),
+            Self::Cell(cell, _) => Some(&cell.file),
+            Self::Bytes { .. } | Self::Vector { .. } => None,
+        }
+    }
+
     /// The bytes that are held in memory.
     pub fn held_bytes(&self) -> usize {
         match self {

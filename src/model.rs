@@ -168,6 +168,7 @@ impl AnchorModel {
             set: self.live.path().to_owned(),
             pairs: Vec::new(),
             strict: false,
+            thumbnails: true,
             graphs: GraphPolicy::Auto,
             accept_encoder: false,
         };

@@ -81,5 +81,5 @@ pub(super) fn content(image: &ImageSource) -> Result<ImageContent<'_>, ReadFailu
 fn length_of(path: &Path) -> std::io::Result<Option<u64>> {
     // Opened first, so that a missing permission is met here, not behind the lock.
     let metadata = fs_err::File::open(path)?.metadata()?;
-    Ok((!metadata.is_dir()).then(|| metadata.len()))
+    Ok((!metadata.is_dir()).then_some(metadata.len()))
 }

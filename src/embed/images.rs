@@ -4,6 +4,9 @@
 //! With several encoders an image is read and decoded once.
 
 use std::borrow::Borrow;
+use std::sync::OnceLock;
+
+use image::RgbImage;
 
 use super::cache::ContentKey;
 use super::error::EmbedError;
@@ -11,9 +14,16 @@ use crate::embed::file::{self, ReadFailure};
 use crate::embed::side::MemberEmbedding;
 use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl, workers};
 use crate::encode::image::decode::PictureLimits;
+use crate::encode::image::thumbnail::thumbnail_file;
 use crate::encode::isolate::prepared;
 use crate::encode::{ImageEncoder, InputError, PreparedImage};
 use crate::image_source::ImageSource;
+
+/// The embedding of an image, and its thumbnail if it has one.
+pub(crate) type PicturedEmbedding = (EmbeddingResult, Option<Vec<u8>>);
+
+/// Receives the number of an image, its file, and its pixels if they were decoded.
+type KeepPicture<'a> = &'a (dyn Fn(usize, &[u8], Option<&RgbImage>) + Sync);
 
 /// Tolerance of the norm of a caller's vector around 1.
 const UNIT_TOLERANCE: f64 = 1e-3;
@@ -23,6 +33,34 @@ const UNIT_TOLERANCE: f64 = 1e-3;
 pub struct PreparedInput(Vec<PreparedImage>);
 
 impl Embedder {
+    /// As [`images`](Self::images), each with a small picture whose longer side has `side` pixels, a file in JPEG
+    /// or PNG; `None` where there is none to make it of, or it cannot be shown.
+    ///
+    /// # Errors
+    /// As [`images`](Self::images).
+    pub(crate) fn images_with_thumbnails<I>(
+        &self,
+        images: &[I],
+        side: u32,
+        watch: WorkControl<'_>,
+    ) -> Result<Vec<PicturedEmbedding>, EmbedError>
+    where
+        I: Borrow<ImageSource> + Sync,
+    {
+        let made: Vec<OnceLock<Vec<u8>>> = images.iter().map(|_| OnceLock::new()).collect();
+        let keep = |image: usize, bytes: &[u8], decoded: Option<&RgbImage>| {
+            if let Some(small) = thumbnail_file(bytes, decoded, side) {
+                // Each image is prepared once.
+                let _ = made[image].set(small);
+            }
+        };
+        let vectors = self.watched(images, Some(&keep), watch)?;
+        Ok(vectors
+            .into_iter()
+            .zip(made.into_iter().map(OnceLock::into_inner))
+            .collect())
+    }
+
     /// One embedding for each image, in order. The cache identifies an image by its content, wherever it is
     /// stored; a vector is used unchanged.
     ///
@@ -31,6 +69,18 @@ impl Embedder {
     pub fn images<I>(
         &self,
         images: &[I],
+        watch: WorkControl<'_>,
+    ) -> Result<Vec<EmbeddingResult>, EmbedError>
+    where
+        I: Borrow<ImageSource> + Sync,
+    {
+        self.watched(images, None, watch)
+    }
+
+    fn watched<I>(
+        &self,
+        images: &[I],
+        keep: Option<KeepPicture<'_>>,
         watch: WorkControl<'_>,
     ) -> Result<Vec<EmbeddingResult>, EmbedError>
     where
@@ -45,9 +95,16 @@ impl Embedder {
             | ImageSource::Bytes { .. } => None,
         };
         let known: Vec<_> = images().map(vector_of).collect();
-        let unknown = images().zip(&known).filter(|(_, known)| known.is_none());
-        let unknown: Vec<_> = unknown.map(|(image, _)| image).collect();
-        let mut made = self.encoded(&unknown, watch)?.into_iter();
+        let unknown = images().zip(&known).enumerate();
+        let unknown = unknown.filter(|(_, (_, known))| known.is_none());
+        let (places, unknown): (Vec<_>, Vec<_>) = unknown.map(|(i, (image, _))| (i, image)).unzip();
+        let keep = keep.map(|keep| {
+            move |i: usize, bytes: &[u8], decoded: Option<&RgbImage>| {
+                keep(places[i], bytes, decoded)
+            }
+        });
+        let keep = keep.as_ref().map(|keep| keep as KeepPicture<'_>);
+        let mut made = self.encoded(&unknown, keep, watch)?.into_iter();
         let embeddings = known.into_iter().map(|known| match known {
             Some(known) => {
                 watch.progress.advance(1);
@@ -76,6 +133,7 @@ impl Embedder {
     fn encoded(
         &self,
         images: &[&ImageSource],
+        keep: Option<KeepPicture<'_>>,
         watch: WorkControl<'_>,
     ) -> Result<Vec<EmbeddingResult>, EmbedError> {
         let encoders = self.image().members();
@@ -84,7 +142,7 @@ impl Embedder {
             let mut batches: Vec<PendingImages> =
                 encoders.iter().map(|_| PendingImages::default()).collect();
             while let Some(i) = pieces.take() {
-                match self.look_up_or_prepare(i, images[i], &mut done, &mut batches) {
+                match self.look_up_or_prepare(i, images[i], keep, &mut done, &mut batches) {
                     Ok(()) => {}
                     Err(ReadFailure::Exhausted(error)) => return Err(error),
                     Err(ReadFailure::Rejected(rejected)) => done.push(MemberEmbedding {
@@ -161,6 +219,7 @@ impl Embedder {
         &self,
         input: usize,
         image: &ImageSource,
+        keep: Option<KeepPicture<'_>>,
         done: &mut Vec<MemberEmbedding>,
         batches: &mut [PendingImages],
     ) -> Result<(), ReadFailure> {
@@ -188,6 +247,9 @@ impl Embedder {
             let (made, decoded) = made.map_err(|e| InputRejection::of_image(image, &e))?;
             batches[member].push(input, key, made);
             pixels = Some(decoded);
+        }
+        if let Some(keep) = keep {
+            keep(input, &bytes, pixels.as_deref());
         }
         Ok(())
     }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::html::{
-    AnchorCard, CounterfactualCard, ExplanationCard, ImageCard, LabelBar, ThumbnailImage,
-    contact_sheet, is_sheet, thumbnail,
+    AnchorCard, CounterfactualCard, ExplanationCard, ImageCard, LabelBar, contact_sheet, is_sheet,
 };
-use crate::anchors::AnchorSet;
+use crate::anchors::{AnchorId, AnchorSet};
 use crate::classify::{LabelExplanation, PairContribution, RankedLabel};
-use crate::encode::image::decode::{PictureLimits, decode_shown};
+use crate::encode::image::decode::{MAX_BYTES, PictureLimits, decode_shown};
+use crate::encode::image::thumbnail::{ThumbnailImage, thumbnail};
+use crate::image_source::ImageSource;
 use crate::space::Recipe;
 
 /// The default number of pairs shown behind an answer.
@@ -56,7 +57,7 @@ pub fn page(
 ) -> String {
     let cards: Vec<ImageCard> = entries
         .into_iter()
-        .map(|entry| card(entry, depth))
+        .map(|entry| card(set, entry, depth))
         .collect();
     let name = |identity: &crate::encode::EncoderIdentity| identity.name.clone();
     let facts = [
@@ -72,17 +73,17 @@ pub fn page(
     contact_sheet(TITLE, &facts, &cards)
 }
 
-fn card(entry: PageEntry<'_>, depth: ExplanationDetail) -> ImageCard {
+fn card(set: &AnchorSet, entry: PageEntry<'_>, depth: ExplanationDetail) -> ImageCard {
     let name = entry.image.file_name().unwrap_or(entry.image.as_os_str());
     ImageCard {
         name: name.to_string_lossy().into_owned(),
-        thumbnail: picture(entry.image, IMAGE_SIDE),
+        thumbnail: picture(&entry.image.into(), IMAGE_SIDE),
         predictions: bars(entry.predictions),
         without: entry.without.map(|(what, predictions)| CounterfactualCard {
             what,
             predictions: bars(predictions),
         }),
-        why: entry.reasons.map(|reasons| why(reasons, depth)),
+        why: entry.reasons.map(|reasons| why(set, reasons, depth)),
     }
 }
 
@@ -95,7 +96,7 @@ fn bars(predictions: Vec<RankedLabel>) -> Vec<LabelBar> {
     predictions.into_iter().map(bar).collect()
 }
 
-fn why(reasons: LabelExplanation, depth: ExplanationDetail) -> ExplanationCard {
+fn why(set: &AnchorSet, reasons: LabelExplanation, depth: ExplanationDetail) -> ExplanationCard {
     let sum = match depth {
         ExplanationDetail::Brief => Vec::new(),
         ExplanationDetail::Full => sum(&reasons),
@@ -106,8 +107,12 @@ fn why(reasons: LabelExplanation, depth: ExplanationDetail) -> ExplanationCard {
     };
     ExplanationCard {
         label: reasons.label,
-        anchors: reasons.supporting.into_iter().map(anchor).collect(),
-        against: against.into_iter().map(anchor).collect(),
+        anchors: reasons
+            .supporting
+            .into_iter()
+            .map(|pair| anchor(set, pair))
+            .collect(),
+        against: against.into_iter().map(|pair| anchor(set, pair)).collect(),
         sum,
     }
 }
@@ -137,9 +142,9 @@ fn sum(reasons: &LabelExplanation) -> Vec<(String, f64)> {
     lines
 }
 
-fn anchor(reason: PairContribution) -> AnchorCard {
+fn anchor(set: &AnchorSet, reason: PairContribution) -> AnchorCard {
     AnchorCard {
-        thumbnail: picture(Path::new(&reason.image), ANCHOR_SIDE),
+        thumbnail: picture_of(set, reason.anchor),
         source: reason.source,
         licence: reason.licence,
         id: reason.id,
@@ -150,8 +155,16 @@ fn anchor(reason: PairContribution) -> AnchorCard {
     }
 }
 
-fn picture(path: &Path, side: u32) -> Option<ThumbnailImage> {
-    let bytes = fs_err::read(path).ok()?;
+/// The picture of an anchor: the copy that the set has, else its image.
+fn picture_of(set: &AnchorSet, anchor: AnchorId) -> Option<ThumbnailImage> {
+    match set.thumbnail(anchor).ok()? {
+        Some(stored) => ThumbnailImage::from_file(stored),
+        None => picture(&set.image(anchor).ok()??, ANCHOR_SIDE),
+    }
+}
+
+fn picture(image: &ImageSource, side: u32) -> Option<ThumbnailImage> {
+    let bytes = image.read(MAX_BYTES).ok()?;
     let shown = decode_shown(&bytes, PictureLimits::default()).ok()?;
     thumbnail(&shown, side).ok()
 }
@@ -162,13 +175,14 @@ mod tests {
 
     #[test]
     fn an_image_that_is_gone_keeps_its_card() {
-        let entry = PageEntry {
-            image: Path::new("no/such/cat.jpg"),
+        let card = ImageCard {
+            name: "cat.jpg".to_owned(),
+            thumbnail: picture(&"no/such/cat.jpg".into(), IMAGE_SIDE),
             predictions: vec![],
-            reasons: None,
             without: None,
+            why: None,
         };
-        let shown = contact_sheet(TITLE, &[], &[card(entry, ExplanationDetail::Brief)]);
+        let shown = contact_sheet(TITLE, &[], &[card]);
         assert!(shown.contains("cat.jpg") && shown.contains("image not available"));
     }
 }

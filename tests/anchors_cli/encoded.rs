@@ -120,6 +120,7 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
             .manifest()
             .space
             .clone(),
+        thumbnails: false,
         graphs: GraphPolicy::Never,
     };
     let of_files = options("files.asif");
@@ -181,6 +182,7 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
         set: set.clone(),
         pairs: vec!["memory".into()],
         strict: false,
+        thumbnails: false,
         graphs: GraphPolicy::Never,
         accept_encoder: false,
     };

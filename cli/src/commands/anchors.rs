@@ -19,7 +19,7 @@ use crate::context::{CommandContext, open};
 use crate::errors::exit::BadInput;
 use crate::errors::hints::of_inputs;
 use crate::files::read_text;
-use crate::options::args::{AcceptArgs, EncoderArgs, EncodingLoad};
+use crate::options::args::{AcceptArgs, EncoderArgs, EncodingLoad, ThumbnailArgs};
 use crate::options::receipt::{self, WriteArgs};
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output, refuse_source};
@@ -76,6 +76,9 @@ struct AddArgs {
     /// Fail at the first bad row instead of skipping it.
     #[arg(long, env = "ASIF_STRICT")]
     strict: bool,
+
+    #[command(flatten)]
+    thumbnails: ThumbnailArgs,
 
     #[command(flatten)]
     accept: AcceptArgs,
@@ -212,6 +215,7 @@ fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
         set: args.set.clone(),
         pairs: args.pairs.clone(),
         strict: args.strict,
+        thumbnails: args.thumbnails.kept(),
         graphs: GraphPolicy::Auto,
         accept_encoder: args.accept.asked(),
     };

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::context::CommandContext;
 use crate::errors::hints::of_inputs;
-use crate::options::args::{EncoderArgs, EncodingLoad, SpaceArgs};
+use crate::options::args::{EncoderArgs, EncodingLoad, SpaceArgs, ThumbnailArgs};
 use crate::options::query::note_few;
 use crate::options::receipt;
 use crate::output::format;
@@ -59,6 +59,9 @@ pub struct BuildArgs {
     #[arg(long, env = "ASIF_STRICT")]
     strict: bool,
 
+    #[command(flatten)]
+    thumbnails: ThumbnailArgs,
+
     /// Whether to build graphs (HNSW), which answer single queries over very many anchors faster than a
     /// scan.
     #[arg(long, env = "ASIF_GRAPH", value_enum, default_value_t = GraphArg::Auto)]
@@ -90,6 +93,7 @@ pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
         keep: args.keep,
         strict: args.strict,
         space: args.space.over(&Recipe::default())?,
+        thumbnails: args.thumbnails.kept(),
         graphs: match args.graph {
             GraphArg::Auto => GraphPolicy::Auto,
             GraphArg::Always => GraphPolicy::Always,

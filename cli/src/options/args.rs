@@ -26,6 +26,41 @@ use crate::output::say::say;
 /// The most threads of anything: more than machines have cores.
 pub const MAX_THREADS: usize = 1024;
 
+/// Whether small pictures of pairs are kept.
+#[derive(Debug, Args)]
+pub struct ThumbnailArgs {
+    /// Keep a small picture of each pair (at most 256 pixels wide or high), so that the anchor set can be
+    /// explained, served and moved without the original images. `--no-thumbnails` turns it off.
+    #[arg(
+        long,
+        env = "ASIF_THUMBNAILS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set,
+        overrides_with = "no_thumbnails"
+    )]
+    thumbnails: bool,
+
+    /// Keep no small pictures.
+    #[arg(
+        long,
+        env = "ASIF_NO_THUMBNAILS",
+        hide = true,
+        overrides_with = "thumbnails"
+    )]
+    no_thumbnails: bool,
+}
+
+impl ThumbnailArgs {
+    /// Whether they are kept.
+    pub fn kept(&self) -> bool {
+        self.thumbnails && !self.no_thumbnails
+    }
+}
+
 /// Which encoders, and where their embeddings are cached.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Encoders")]

@@ -8,7 +8,8 @@ use axum::body::Bytes;
 use crate::error::Refusal;
 use asif::encode::InputError;
 use asif::encode::image::decode::{PictureLimits, decode_shown};
-use asif::eval::html::thumbnail;
+use asif::encode::image::thumbnail::{ThumbnailImage, thumbnail};
+use asif::image_source::ImageSource;
 
 /// The longest side, in pixels.
 const SIDE: u32 = 256;
@@ -21,7 +22,8 @@ const LARGEST: u64 = 64 << 20;
 /// replaced and may show another picture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PictureFile {
-    path: String,
+    /// The image as messages name it.
+    name: String,
     length: u64,
     modified: [i64; 2],
 }
@@ -36,41 +38,60 @@ pub(crate) struct Thumbnail {
 }
 
 impl PictureFile {
-    /// The file at a path, which must come from the record of an anchor. Reads its metadata.
+    /// The file of an anchor's image. Reads its metadata.
     ///
     /// # Errors
-    /// When the file no longer exists, or is too large.
-    pub fn at(path: String) -> Result<Self, Refusal> {
-        let found = fs_err::metadata(&path).map_err(|_| gone("the file does not exist"))?;
-        if !found.is_file() || found.len() > LARGEST {
+    /// When the file no longer exists, or the image is too large.
+    pub fn of(image: &ImageSource) -> Result<Self, Refusal> {
+        let path = image.file().ok_or_else(|| gone("it is not in a file"))?;
+        let found = fs_err::metadata(path).map_err(|_| gone("the file does not exist"))?;
+        let is_large = image.path().is_some() && found.len() > LARGEST;
+        if !found.is_file() || is_large {
             return Err(gone("the file is too large"));
         }
         Ok(Self {
-            path,
+            name: image.to_string(),
             length: found.len(),
             modified: [found.mtime(), found.mtime_nsec()],
         })
     }
 
-    /// An HTTP entity tag, unique to the file's state. The path is hashed, so that it is not revealed.
+    /// An HTTP entity tag, unique to the file's state. The name is hashed, so that it is not revealed.
     pub fn tag(&self) -> String {
         let mut hash = blake3::Hasher::new();
         hash.update(&self.length.to_le_bytes());
         for part in self.modified {
             hash.update(&part.to_le_bytes());
         }
-        hash.update(self.path.as_bytes());
+        hash.update(self.name.as_bytes());
         format!("\"{}\"", &hash.finalize().to_hex()[..32])
     }
 }
 
 impl Thumbnail {
+    /// The copy that an anchor set has, and its entity tag.
+    ///
+    /// # Errors
+    /// When it is not a picture, so the file is damaged.
+    pub fn stored(bytes: &[u8]) -> Result<(Self, String), Refusal> {
+        let picture = ThumbnailImage::from_file(bytes);
+        let picture = picture.ok_or_else(|| gone("the copy in the anchor set is damaged"))?;
+        let tag = format!("\"{}\"", &blake3::hash(bytes).to_hex()[..32]);
+        let thumbnail = Self {
+            mime: picture.encoded().0,
+            bytes: Bytes::copy_from_slice(bytes),
+        };
+        Ok((thumbnail, tag))
+    }
+
     /// The thumbnail of a picture. It is encoded anew from pixels, so no other content of the file is sent.
     ///
     /// # Errors
     /// When the file no longer exists, or is not a picture.
-    pub fn of(source: &PictureFile) -> Result<Self, Refusal> {
-        let bytes = fs_err::read(&source.path).map_err(|_| gone("the file cannot be read"))?;
+    pub fn of(source: &ImageSource) -> Result<Self, Refusal> {
+        let bytes = source
+            .read(LARGEST)
+            .map_err(|_| gone("the file cannot be read"))?;
         let limits = PictureLimits {
             patience: Some(PATIENCE),
             ..PictureLimits::default()

@@ -151,6 +151,7 @@ pub(super) async fn add(
             set: path.clone(),
             pairs: vec![uploads.name().to_owned()],
             strict: false,
+            thumbnails: true,
             graphs: GraphPolicy::Auto,
             accept_encoder: false,
         };

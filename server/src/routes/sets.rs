@@ -273,25 +273,42 @@ pub(super) async fn picture(
 ) -> Result<Response, Refusal> {
     let set = app.set(Some(&name))?;
     let served = generation(&app, set, of).await?;
-    // The path comes from the record; no part of a request is ever part of a path.
-    let file = served.set().record(number(&served, &anchor)?)?.image;
-    let source = tokio::task::spawn_blocking(move || PictureFile::at(file)).await;
+    let anchor = number(&served, &anchor)?;
+    // Cached but always revalidated: the file may be replaced, even within a generation.
+    let cached = |tag: &str| {
+        [
+            (ETAG, tag.to_owned()),
+            (CACHE_CONTROL, "private, no-cache".into()),
+        ]
+    };
+    if let Some(stored) = served.set().thumbnail(anchor)? {
+        let (thumbnail, tag) = Thumbnail::stored(stored)?;
+        if is_named(&headers, &tag) {
+            return Ok((StatusCode::NOT_MODIFIED, cached(&tag)).into_response());
+        }
+        let kind = [(CONTENT_TYPE, thumbnail.mime)];
+        return Ok((kind, cached(&tag), thumbnail.bytes).into_response());
+    }
+    // The place comes from the anchor set; no part of a request is ever part of a path.
+    let image = served.set().image(anchor)?;
+    let image =
+        image.ok_or_else(|| Refusal::not_found("no_picture", "this pair has no picture"))?;
+    let of = image.clone();
+    let source = tokio::task::spawn_blocking(move || PictureFile::of(&of)).await;
     let source =
         source.map_err(|_| Refusal::internal("reading the file's metadata panicked"))??;
     let tag = source.tag();
-    // Cached but always revalidated: the file may be replaced, even within a generation.
-    let cached = [
-        (ETAG, tag.clone()),
-        (CACHE_CONTROL, "private, no-cache".into()),
-    ];
+    let cached = cached(&tag);
     if is_named(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, cached).into_response());
     }
     let thumbnail = match set.thumbnails.get(&source) {
         Some(thumbnail) => thumbnail,
         None => {
-            let of = source.clone();
-            let made = app.compute().run_long(move || Thumbnail::of(&of)).await?;
+            let made = app
+                .compute()
+                .run_long(move || Thumbnail::of(&image))
+                .await?;
             set.thumbnails.put(source, made.clone(), made.bytes.len());
             made
         }

@@ -121,8 +121,10 @@ fn leave_used(set: &Path, pictures: &mut BTreeSet<PathBuf>) -> Result<(), Anchor
         for number in witness::kept(set)? {
             let generation = AnchorSet::open_generation(set, number)?;
             for anchor in 0..generation.len() {
-                let record = generation.record(anchor as AnchorId)?;
-                pictures.remove(Path::new(&record.image));
+                let image = generation.image(anchor as AnchorId)?;
+                if let Some(path) = image.as_ref().and_then(ImageSource::path) {
+                    pictures.remove(path);
+                }
             }
         }
         Ok(())

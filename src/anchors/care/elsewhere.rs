@@ -103,8 +103,13 @@ pub(crate) fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
 /// # Errors
 /// When a record is damaged.
 pub(crate) fn images_of(set: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {
-    let image = |(segment, local): (usize, usize)| Ok(set.segments()[segment].record(local)?.image);
-    set.live_places().map(image).collect()
+    let mut images = HashSet::new();
+    for (segment, local) in set.live_places() {
+        let image = set.segments()[segment].image(local)?;
+        let file = image.as_ref().and_then(|image| image.path());
+        images.extend(file.map(|path| path.to_string_lossy().into_owned()));
+    }
+    Ok(images)
 }
 
 /// The segments among these of `set` with hard links outside all known anchor sets.

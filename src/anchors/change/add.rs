@@ -27,6 +27,8 @@ pub struct AddOptions {
     pub pairs: Vec<PathBuf>,
     /// Whether the first bad row is an error.
     pub strict: bool,
+    /// Whether a small picture of each pair is kept.
+    pub thumbnails: bool,
     /// Whether the new segment gets graphs.
     pub graphs: GraphPolicy,
     /// Whether to accept other encoders whose canary embeddings agree with the recorded ones.
@@ -113,6 +115,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
         keep: write.keep,
         strict: options.strict,
         space: live.manifest().space.clone(),
+        thumbnails: options.thumbnails,
         graphs: options.graphs,
     };
     let mut build = BuildRun::new(&build_options, &embedder, watch).taken(taken);

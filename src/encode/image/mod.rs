@@ -6,6 +6,7 @@
 //! | `input` | the image input of the graph, checked against the preprocessing |
 //! | `canary` | canary images, drawn by integer arithmetic |
 //! | `resample` | Pillow's resampler, bit for bit |
+//! | [`thumbnail`] | small pictures that browsers show |
 //! | [`preprocess`] | `preprocessor_config.json`: RGB to the model's tensor |
 
 mod canary;
@@ -13,6 +14,7 @@ pub mod decode;
 mod input;
 pub mod preprocess;
 pub(crate) mod resample;
+pub mod thumbnail;
 
 use image::RgbImage;
 use serde_json::json;

@@ -4,7 +4,8 @@ use std::fmt::{Result, Write as _};
 
 use super::content::{AnchorCard, ExplanationCard, ImageCard, LabelBar};
 use super::escape::EscapedText;
-use super::thumb::ThumbnailImage;
+use super::thumb;
+use crate::encode::image::thumbnail::ThumbnailImage;
 
 /// Writes the card; `number` makes its heading's id unique on the page.
 pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Result {
@@ -128,7 +129,7 @@ fn write_sum(page: &mut String, lines: &[(String, f64)]) -> Result {
 /// A thumbnail, or its placeholder.
 fn picture(thumbnail: Option<&ThumbnailImage>, name: &str) -> String {
     match thumbnail {
-        Some(thumbnail) => thumbnail.tag(name),
+        Some(thumbnail) => thumb::tag(thumbnail, name),
         None => r#"<span class="gone">image not available</span>"#.to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! The contents of a page.
 
-use super::thumb::ThumbnailImage;
+use crate::encode::image::thumbnail::ThumbnailImage;
 
 /// One image with its predictions and their explanation.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@
 //! | `mod.rs` | `contact_sheet` |
 //! | `content.rs` | the contents of a page |
 //! | `card.rs` | one image: its labels as bars, its anchors as pictures |
-//! | `thumb.rs` | [`ThumbnailImage`]: a thumbnail, embedded in the page |
+//! | `thumb.rs` | a thumbnail, embedded in the page |
 //! | `escape.rs` | escapes text for the page |
 //! | `style.css` | the style: light and dark, for print and for small screens |
 //!
@@ -23,7 +23,6 @@ pub(crate) use self::content::{
     AnchorCard, CounterfactualCard, ExplanationCard, ImageCard, LabelBar,
 };
 use self::escape::EscapedText;
-pub use self::thumb::{ThumbnailError, ThumbnailImage, thumbnail};
 
 /// The beginning of every page, up to its title.
 const HEAD_BEGIN: &str = r#"<!doctype html>

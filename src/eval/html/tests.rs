@@ -1,6 +1,7 @@
 use image::DynamicImage;
 
 use super::*;
+use crate::encode::image::thumbnail::{ThumbnailImage, thumbnail};
 
 const HOSTILE: &str = "</p><script>alert(1)</script><img src=x onerror='alert(2)'> \"&\u{202e}";
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::alias::alias;
 use super::needles::{NeedleKind, NeedleSet, NeedleTrace};
+use super::removed::image_of;
 use super::traces::PurgedPictures;
 use super::{beside, stored};
 use crate::anchors::care::elsewhere::{self, UsedImages};
@@ -134,7 +135,9 @@ fn find_in_files(
         stored::each(set, |_, record, segment, local| {
             if record.id == trace.id {
                 needles.add_pair(record, segment, local);
-                images.insert(record.image.clone());
+                let image = image_of(record, segment, local).ok().flatten();
+                let file = image.as_ref().and_then(|image| image.path());
+                images.extend(file.map(|path| path.to_string_lossy().into_owned()));
             }
         })?;
         needles.leave_shared(&live)?;

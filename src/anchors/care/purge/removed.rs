@@ -1,5 +1,6 @@
 //! All stored pairs of an anchor set that are not live.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use crate::anchors::stored::set::AnchorSet;
 use crate::disk as fs;
 use crate::embed::cache::{ContentKey, DirectionLookup, EmbeddingCache};
 use crate::encode::EncoderEntry;
+use crate::image_source::ImageSource;
 use crate::modality::Modality;
 
 /// Removed pairs and their cached embeddings, by encoder.
@@ -153,13 +155,18 @@ fn note(
         }
     };
     // The image may have changed or disappeared; its embedding is then found by vector only.
-    let image = fs_err::read(&record.image);
-    if image.as_ref().is_err_and(fs::is_refusal) {
-        gone.unread_images.insert(record.image.clone());
+    let source = image_of(&record, segment, local)?;
+    let image = source.as_ref().map(|source| source.read(u64::MAX));
+    let file = source.as_ref().and_then(|source| source.path());
+    let file = file.map(|path| path.to_string_lossy().into_owned());
+    if let (Some(Err(error)), Some(file)) = (&image, &file)
+        && fs::is_refusal(error)
+    {
+        gone.unread_images.insert(file.clone());
     }
+    let image = image.into_iter().flatten().map(Cow::into_owned);
     let image: Vec<_> = image
-        .iter()
-        .flat_map(|b| ContentKey::of_picture_ever(b))
+        .flat_map(|b| ContentKey::of_picture_ever(&b).collect::<Vec<_>>())
         .collect();
     let captions = record.captions.iter();
     let captions: Vec<_> = captions.map(|c| ContentKey::of(c.as_bytes())).collect();
@@ -169,7 +176,22 @@ fn note(
     gone.keys.extend(all);
     gone.needles.add_pair(&record, segment, local);
     gone.records.insert(record_hash(&record));
-    gone.images.insert(record.image);
+    gone.images.extend(file);
     gone.ids.insert(record.id);
     Ok(())
+}
+
+/// The image of a pair of a segment; without the segment, what its record alone says.
+pub(super) fn image_of(
+    record: &PairRecord,
+    segment: Option<&Segment>,
+    local: usize,
+) -> Result<Option<ImageSource>, AnchorsError> {
+    match segment {
+        Some(segment) => segment.image(local),
+        None => {
+            let is_path = Path::new(&record.image).is_absolute();
+            Ok(is_path.then(|| ImageSource::from(record.image.as_str())))
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::places::ImagePlace;
 use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::{Segment, SegmentWriter, StoredPicture};
+use crate::anchors::stored::thumbnails::THUMBNAIL_SIDE;
 use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl};
 use crate::encode::{Ensemble, TextEncoder};
@@ -185,11 +186,17 @@ impl<'a> BuildRun<'a> {
     ) -> Result<(), AnchorsError> {
         let (embedder, watch) = (self.embedder, self.watch);
         let sources: Vec<&ImageSource> = block.iter().map(|pair| &pair.image).collect();
-        let images = timed(&mut self.seconds.images, || {
-            embedder.images(&sources, watch)
+        let thumbnails = self.options.thumbnails;
+        let images = timed(&mut self.seconds.images, || match thumbnails {
+            true => embedder.images_with_thumbnails(&sources, THUMBNAIL_SIDE, watch),
+            false => {
+                let images = embedder.images(&sources, watch)?;
+                Ok(images.into_iter().map(|image| (image, None)).collect())
+            }
         })?;
-        let pairs = block.iter().zip(images).map(|(pair, image)| match image {
-            Ok(image) => Ok((pair, image)),
+        let pairs = block.iter().zip(images);
+        let pairs = pairs.map(|(pair, (image, thumbnail))| match image {
+            Ok(image) => Ok((pair, (image, thumbnail))),
             Err(rejected) => Err((pair, rejected)),
         });
         let (pairs, bad) = BadInputs::split(pairs);
@@ -210,7 +217,7 @@ impl<'a> BuildRun<'a> {
         });
         for pair in bad.put_back(pairs.collect()) {
             watch.progress.advance(1);
-            let (pair, image, of_pair) = match pair {
+            let (pair, (image, thumbnail), of_pair) = match pair {
                 Ok(pair) => pair,
                 Err((pair, rejected)) => {
                     self.skip(unusable(pair, "image not usable", rejected))?;
@@ -223,7 +230,7 @@ impl<'a> BuildRun<'a> {
                     let (record, place) = record(pair);
                     let picture = StoredPicture {
                         place,
-                        thumbnail: None,
+                        thumbnail: thumbnail.as_deref(),
                     };
                     let vectors = PerModality {
                         image: image.as_slice(),

@@ -21,6 +21,9 @@ pub struct BuildOptions {
     pub strict: bool,
     /// The space that queries use unless they say otherwise.
     pub space: Recipe,
+    /// Whether a small picture of each pair is kept, so that the anchor set can be explained and moved without
+    /// the originals.
+    pub thumbnails: bool,
     /// Whether graphs are built.
     pub graphs: GraphPolicy,
 }
