@@ -9,6 +9,7 @@ use super::html::{
 use crate::anchors::AnchorSet;
 use crate::classify::{LabelExplanation, PairContribution, RankedLabel};
 use crate::encode::image::decode::{PictureLimits, decode_shown};
+use crate::modality::PerModality;
 use crate::space::Recipe;
 
 /// The default number of pairs shown behind an answer.
@@ -146,7 +147,10 @@ fn anchor(reason: PairContribution) -> AnchorCard {
         captions: reason.captions,
         contribution_share: reason.share,
         amount: reason.amount,
-        similarities: [reason.image_similarity, reason.text_similarity],
+        similarities: PerModality {
+            image: reason.image_similarity,
+            text: reason.text_similarity,
+        },
     }
 }
 
