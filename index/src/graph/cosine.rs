@@ -34,7 +34,7 @@ impl<'a> CodeCosines<'a> {
             } else {
                 1.0 / (squares as f32).sqrt()
             };
-            // Stored codes are offset by 128, which adds 128 times the sum of the other row's signed codes.
+            // Too much in the product of this row's signed codes with stored ones, which are offset by 128.
             (sum * i32::from(ZERO_CODE), inverse)
         };
         let rows = set.codes().par_chunks_exact(stride).with_min_len(256);

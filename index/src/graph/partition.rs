@@ -36,7 +36,7 @@ pub(super) fn partition(
     let n = rows.len();
     // Whole tiles, because the kernel multiplies that many leaders at once.
     let count = (n / ROWS_PER_LEADER).min(MOST_LEADERS) / TILE * TILE;
-    // With fewer leaders than that, a row would be in half of all parts: their pairs cost more than all pairs.
+    // With fewer leaders a row would be in over half of all parts: their pairs cost more than all pairs.
     if count < 2 * fan || n <= LARGEST_PART {
         let all = (0..n as u32).collect::<Vec<_>>();
         let parts = all.chunks(LARGEST_PART).map(<[u32]>::to_vec).collect();
