@@ -81,6 +81,7 @@ fn main() -> anyhow::Result<()> {
                 keep: 5,
                 strict: true,
                 space: RelativeParams::default().into(),
+                thumbnails: false,
                 graphs,
             },
             &embedder,

@@ -314,7 +314,11 @@ fn a_purge_names_the_sets_that_share_a_segment() {
     let report = said.json();
     assert_eq!(report["elsewhere"], json!([]));
     assert_eq!(report["unknown_links"][0]["links"], 1);
-    assert!(said.err.contains("in no set that is known"), "{}", said.err);
+    assert!(
+        said.err.contains("in no anchor set that is known"),
+        "{}",
+        said.err
+    );
 
     // From there the source is known, and has it no more.
     on(root.path(), &["anchors", "remove", "--id", id], &far).ok();

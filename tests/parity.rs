@@ -327,3 +327,16 @@ fn text_vectors_do_not_depend_on_their_batch() {
         "{check:?}"
     );
 }
+
+#[test]
+fn strict_runs_refuse_what_is_lacking() {
+    for (strict, setup, elsewhere) in [
+        (None, false, false),
+        (Some("setup"), true, false),
+        (Some("1"), true, true),
+        (Some("all"), true, true),
+    ] {
+        assert_eq!(Lack::Setup.fails(strict), setup, "{strict:?}");
+        assert_eq!(Lack::Elsewhere.fails(strict), elsewhere, "{strict:?}");
+    }
+}

@@ -218,7 +218,7 @@ fn encoders_that_cannot_be_asked_as_one_are_refused() {
         ("image+image", 2, "image is named twice"),
         ("image:0+brightest", 2, "image has the weight 0"),
         ("image+", 2, "a name is missing"),
-        ("image:much+brightest", 2, "is no weight"),
+        ("image:much+brightest", 2, "is not a weight"),
         ("image+text", 4, "text"),
     ] {
         let words = [

@@ -83,6 +83,9 @@ fn made(path: &std::path::Path, pairs: &[PairVectors], space: Recipe) {
 
 #[test]
 fn a_recipe_scores_in_memory_as_it_does_on_disk() {
+    // The three ways share units, levels and the sum, and differ in what they keep: a set on disk is searched
+    // by its index, a space codes and compares one input at a time, and the scorer of `tune` keeps the scores
+    // of each part, so that trials with other weights cost no comparison.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.asif");
     let pairs = planted(300);

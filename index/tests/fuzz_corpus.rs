@@ -13,8 +13,9 @@ mod steps;
 
 use asif_index::random::SplitMix64;
 use asif_index::{
-    BatchBuilder, FlatSearch, HnswGraph, HnswSearch, RescorePrecision, SketchPolicy, SketchSearch,
-    VectorOptions, VectorQuery, VectorSearch, VectorSet, VectorSetWriter, write_graph,
+    BatchBuilder, Error, FlatSearch, HnswGraph, HnswSearch, RescorePrecision, SketchPolicy,
+    SketchSearch, VectorOptions, VectorQuery, VectorSearch, VectorSet, VectorSetWriter,
+    write_graph,
 };
 use forge::{cuts, forged, moved, reseal, sections};
 
@@ -114,10 +115,13 @@ fn thousands_of_damaged_files_are_survived() {
         }
         let bytes = damage(&graph_bytes, &mut random);
         if let Ok(graph) = HnswGraph::from_bytes("fuzz", &bytes, &set) {
-            let found = HnswSearch::new(&set, &graph)
-                .search(&VectorQuery::new(set.vector(7)), 17)
-                .unwrap();
-            assert!(found.len() <= 17 && found.iter().all(|hit| (hit.id as usize) < set.len()));
+            match HnswSearch::new(&set, &graph).search(&VectorQuery::new(set.vector(7)), 17) {
+                Ok(found) => {
+                    assert!(found.len() <= 17);
+                    assert!(found.iter().all(|hit| (hit.id as usize) < set.len()));
+                }
+                Err(error) => assert!(matches!(error, Error::Section { .. }), "{error}"),
+            }
             opened += 1;
             verified += usize::from(graph.verify().is_ok());
         }

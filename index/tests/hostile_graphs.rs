@@ -102,6 +102,28 @@ fn counts_that_promise_too_much() {
 }
 
 #[test]
+fn a_row_past_the_end_is_an_error_of_the_search_that_meets_it() {
+    let (set, good) = &*GOOD;
+    let (_, offset, _) = sections(good)
+        .into_iter()
+        .find(|section| section.0 == "rows")
+        .unwrap();
+    let row = u32::from_le_bytes(good[offset..offset + 4].try_into().unwrap());
+    let bad = forged(good, "rows", 0, &(ROWS as u32).to_le_bytes());
+    let graph = HnswGraph::from_bytes("hostile", &bad, set).unwrap();
+    let weights = vec![0.5; ROWS];
+    let query = VectorQuery::new(set.vector(row as usize));
+    for query in [query, query.weights(&weights)] {
+        let error = HnswSearch::new(set, &graph).search(&query, 1).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("`rows`") && error.contains("hostile"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn forged_links_and_codes_are_found_by_verify_and_harm_nobody_before() {
     let (_, good) = &*GOOD;
     let len_of = |name: &str| sections(good).iter().find(|s| s.0 == name).unwrap().2;
@@ -114,7 +136,8 @@ fn forged_links_and_codes_are_found_by_verify_and_harm_nobody_before() {
                 forged(good, section, 0, &value.to_le_bytes()),
                 forged(good, section, 0, &all),
             ] {
-                let error = use_it(&bad).unwrap().verify().unwrap_err();
+                let used = use_it(&bad).and_then(|graph| graph.verify());
+                let error = used.unwrap_err();
                 assert!(
                     error.to_string().contains(&format!("`{section}`")),
                     "{error}"

@@ -70,7 +70,7 @@ pub enum AnchorsError {
         holder: String,
     },
     /// The manifest cannot be parsed.
-    #[error("{path}: not a manifest of an anchor set: {}; the set is damaged: repair it, which may go back to a generation that has one", json_message(reason), path = path.display())]
+    #[error("{path}: not a manifest of an anchor set: {}; the anchor set is damaged: repair it, which may go back to a generation that has one", json_message(reason), path = path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,
@@ -80,7 +80,7 @@ pub enum AnchorsError {
     /// Written by a newer program.
     #[error(
         "{path}: format {found}, made by {made_by}, but this program (asif {own}) reads format {known}; \
-         use that asif or a newer one, or build the set again under another name",
+         use that asif or a newer one, or build the anchor set again under another name",
         path = path.display(), own = env!("CARGO_PKG_VERSION")
     )]
     Format {
@@ -96,7 +96,7 @@ pub enum AnchorsError {
     /// The anchor set has data of a newer program, which a change would lose.
     #[error(
         "{path}: it has {field:?}, which this program (asif {own}) does not know and a change would lose; \
-         {made_by} wrote it: change the set with that asif or a newer one. Nothing was changed, and this \
+         {made_by} wrote it: change the anchor set with that asif or a newer one. Nothing was changed, and this \
          program answers from it as before",
         path = path.display(), own = env!("CARGO_PKG_VERSION")
     )]
@@ -122,7 +122,7 @@ pub enum AnchorsError {
         made_by: String,
     },
     /// Files of an anchor set are missing, damaged or inconsistent.
-    #[error("{path}: {what}; the set is damaged: repair it, else restore it from a copy, or build it again", path = path.display())]
+    #[error("{path}: {what}; the anchor set is damaged: repair it, else restore it from a copy, or build it again", path = path.display())]
     Damaged {
         /// The file or folder.
         path: PathBuf,
@@ -157,7 +157,7 @@ pub enum AnchorsError {
     #[error(
         "{set}: the {modality} encoder {given} is not the one that built it, and its canary \
          embedding has a cosine of {cosine:.6} with the recorded one, below 0.99999; \
-         use the encoder that built the set, or build the set again", set = set.display()
+         use the encoder that built the anchor set, or build it again", set = set.display()
     )]
     Canary {
         /// The anchor set.
@@ -284,7 +284,7 @@ pub enum AnchorsError {
         first: String,
     },
     /// More pairs than anchor ids.
-    #[error("more than {0} pairs; split them into several sets")]
+    #[error("more than {0} pairs; split them into several anchor sets")]
     TooMany(u64),
     /// The operation was cancelled.
     #[error(
@@ -378,8 +378,8 @@ impl AnchorsError {
         }
     }
 
-    /// Converts an I/O error on a file of an anchor set: the set is damaged, unless the
-    /// medium that refuses.
+    /// Converts an I/O error on a file of an anchor set: the set is damaged, unless it is
+    /// the medium that refuses.
     pub(super) fn of_file(path: &Path, error: std::io::Error) -> Self {
         use std::io::ErrorKind;
         if fs::is_refusal(&error) {
@@ -390,7 +390,7 @@ impl AnchorsError {
             ErrorKind::IsADirectory => "a folder stands in its place",
             ErrorKind::NotADirectory => "a file stands in the place of its folder",
             ErrorKind::UnexpectedEof => "it is cut off",
-            _ => "it is no text",
+            _ => "it is not text",
         };
         Self::Damaged {
             path: path.to_owned(),
@@ -415,7 +415,7 @@ pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, 
 #[error(
     "{set}: built with {modality} encoder {built} (fingerprint {built_print}), not with {given} \
      (fingerprint {given_print}); vectors of different encoders cannot be compared: \
-     name the encoder that built it, or build the set again",
+     name the encoder that built it, or build the anchor set again",
     set = set.display()
 )]
 pub struct EncoderMismatch {

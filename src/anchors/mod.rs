@@ -30,10 +30,11 @@ pub mod stored;
 
 pub use change::build::{BuildOptions, BuildReport, build, build_from};
 pub use change::writer::{ChangeReceipt, WriteOptions};
-pub use error::AnchorsError;
+pub use error::{AnchorsError, EncoderMismatch};
 pub use live::{LiveOptions, LiveSet, Snapshot, Watcher};
 pub use search::searcher::Searcher;
 pub use stored::manifest::Manifest;
+pub use stored::rows::LiveRows;
 pub use stored::set::{AnchorSet, GenerationFallback};
 
 /// The number of an anchor within a generation: segment after segment, in the order of the pairs.

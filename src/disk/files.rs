@@ -103,6 +103,7 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
     }
+    // Parents first, each synced: a durable folder in one that is not would vanish with it.
     create_dir_all(parent(path))?;
     fault::before(fault::StepKind::Write, path)?;
     match fs_err::create_dir(path) {
@@ -129,6 +130,7 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
         .truncate(false)
         .open(path)?;
     let end = whole_lines(&mut file)?;
+    // A torn line would otherwise join with this one, and both would be lost.
     file.set_len(end)?;
     file.seek(SeekFrom::Start(end))?;
     write(&mut file, path, format!("{line}\n").as_bytes())?;
@@ -196,6 +198,7 @@ pub fn sync_tree(folder: &Path) -> io::Result<()> {
 /// When `to` exists, or both operations fail.
 pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
     fault::before(fault::StepKind::Write, to)?;
+    // A link costs no space and no time, and shared files are never changed, only replaced.
     match fs_err::hard_link(from, to) {
         Ok(()) => Ok(()),
         // A copy would overwrite the existing file, which may be the source itself.

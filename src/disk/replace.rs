@@ -28,7 +28,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs_err::remove_file(&hidden);
         return Err(error);
     }
+    // Only after the sync: a rename may reach the disk before the data, and would leave an empty file.
     rename(&hidden, path)?;
+    // The name lies in the folder; without this sync a power failure may bring the old file back.
     sync_folder(parent(path))
 }
 
@@ -96,6 +98,7 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         Err(error) if not_known(&error) => {}
         done => return done,
     }
+    // Not atomic, but the best that a file system without such a rename offers.
     if found_itself(to)?.is_some() {
         let what = format!("{}: exists already", to.display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));

@@ -50,6 +50,8 @@ pub(super) fn begin(path: &Path) -> io::Result<(File, PathBuf)> {
         let hidden = hidden.keep().map_err(|error| error.error)?;
         // On a file system without locks no writer takes it for a leftover.
         let taken = matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock));
+        // Between creation and lock another writer may have removed the file as a leftover; its name then leads
+        // nowhere, or to somebody else's file.
         if !taken && is_named(&file, &hidden) {
             return Ok((file, hidden));
         }

@@ -1,4 +1,4 @@
-//! Diagnostics: diagnostics: what is installed, and whether it works.
+//! Diagnostics: what is installed, and whether it works.
 
 use serde::Serialize;
 
@@ -22,6 +22,16 @@ pub enum FindingStatus {
     Error,
 }
 
+/// What is to be installed so that a finding goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetupRemedy {
+    /// The data folder with ONNX Runtime.
+    Runtime,
+    /// An encoder.
+    Encoder,
+}
+
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DoctorFinding {
@@ -33,9 +43,9 @@ pub struct DoctorFinding {
     pub detail: String,
     /// What to do; empty when nothing needs doing.
     pub advice: String,
-    /// Whether the advice is to install an encoder.
+    /// What the advice is to install, if anything.
     #[serde(skip)]
-    pub installs_encoder: bool,
+    pub remedy: Option<SetupRemedy>,
 }
 
 impl DoctorFinding {
@@ -45,13 +55,13 @@ impl DoctorFinding {
             status,
             detail,
             advice: advice.to_owned(),
-            installs_encoder: false,
+            remedy: None,
         }
     }
 
-    fn that_installs(self) -> Self {
+    fn that_needs(self, remedy: SetupRemedy) -> Self {
         Self {
-            installs_encoder: true,
+            remedy: Some(remedy),
             ..self
         }
     }
@@ -72,8 +82,9 @@ pub fn diagnose(home: &DataFolder) -> Vec<DoctorFinding> {
             "data folder",
             FindingStatus::Warning,
             format!("{root} does not exist"),
-            "run tools/quickstart.sh, or set ASIF_HOME",
+            "install the runtime and encoders there, or set ASIF_HOME to another folder",
         )
+        .that_needs(SetupRemedy::Runtime)
     });
     findings.push(match runtime::load(None, home) {
         Ok(info) => DoctorFinding::new(
@@ -92,8 +103,9 @@ pub fn diagnose(home: &DataFolder) -> Vec<DoctorFinding> {
             "ONNX Runtime",
             FindingStatus::Error,
             e.to_string(),
-            "run tools/quickstart.sh, or point ASIF_ONNXRUNTIME at a library",
-        ),
+            "install ONNX Runtime, or point ASIF_ONNXRUNTIME at a library",
+        )
+        .that_needs(SetupRemedy::Runtime),
     });
     match registry::installed(home) {
         Err(e) => findings.push(DoctorFinding::new(
@@ -109,9 +121,9 @@ pub fn diagnose(home: &DataFolder) -> Vec<DoctorFinding> {
                         &format!("{modality} encoders"),
                         FindingStatus::Warning,
                         "none is installed".to_owned(),
-                        "run tools/quickstart.sh, or install one of your own",
+                        "install one",
                     );
-                    findings.push(finding.that_installs());
+                    findings.push(finding.that_needs(SetupRemedy::Encoder));
                 }
             }
             findings.extend(all.iter().map(|installed| match runtime::loaded() {
@@ -143,9 +155,9 @@ fn encoder(installed: &InstalledEncoder) -> DoctorFinding {
             &what,
             FindingStatus::Error,
             e.to_string(),
-            "install it again, with tools/quickstart.sh if it is one of the default ones",
+            "install it again",
         )
-        .that_installs(),
+        .that_needs(SetupRemedy::Encoder),
         Ok((record, now, check)) => judge(&what, record.as_ref(), &now, &check),
     }
 }
@@ -174,7 +186,7 @@ fn judge(
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
     let mut detail = format!(
         "{} numbers a vector, {:.1} ms each, sha256 {}",
-        now.dim.unwrap_or(0),
+        now.dim.expect("an encoder that runs has a length"),
         check.millis,
         short(&now.model_sha256)
     );

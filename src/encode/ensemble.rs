@@ -209,7 +209,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(String, f64)>, ModelError> {
         let (name, weight) = match one.rsplit_once(':') {
             Some((name, weight)) => match weight.trim().parse::<f64>() {
                 Ok(number) => (name.trim(), number),
-                Err(_) => return refuse(format!("{weight:?} after {name:?} is no weight")),
+                Err(_) => return refuse(format!("{weight:?} after {name:?} is not a weight")),
             },
             None => (one, 1.0),
         };

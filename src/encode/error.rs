@@ -154,7 +154,7 @@ impl InputError {
 pub enum EncodeError {
     /// The library was not found.
     #[error(
-        "ONNX Runtime is missing: no file at {path} ({origin}); run tools/quickstart.sh, or set ASIF_ONNXRUNTIME to a libonnxruntime.so of version 1.{minimum} or later"
+        "ONNX Runtime is missing: expected a libonnxruntime.so of version 1.{minimum} or later at {path} ({origin}), found no file; install it there, or set ASIF_ONNXRUNTIME to its path"
     )]
     RuntimeMissing {
         /// The path where it was expected.
@@ -166,7 +166,7 @@ pub enum EncodeError {
     },
     /// The file is there but is not a library that can be used.
     #[error(
-        "ONNX Runtime at {path} ({origin}) cannot be used: {reason}; version 1.{minimum} or later is needed, which tools/quickstart.sh installs"
+        "ONNX Runtime at {path} ({origin}) cannot be used: {reason}; install version 1.{minimum} or later"
     )]
     RuntimeUnusable {
         /// The library.

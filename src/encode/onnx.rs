@@ -255,7 +255,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
             let values = entries.iter().filter(|(k, _)| k == key);
             let values = values.map(|(_, value)| value.parse::<u64>());
             let values: Result<Vec<_>, _> = values.collect();
-            let values = values.map_err(|_| "an offset or length of weights is no number")?;
+            let values = values.map_err(|_| "an offset or length of weights is not a number")?;
             Ok(values.into_iter().max().unwrap_or(0))
         };
         let last = largest("offset")?
@@ -336,7 +336,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
         if read as u64 != length {
             return Err("it ends too early");
         }
-        String::from_utf8(bytes).map_err(|_| "a name is no text")
+        String::from_utf8(bytes).map_err(|_| "a name is not text")
     }
 
     fn varint(&mut self) -> Result<u64, MalformedOnnx> {
@@ -347,8 +347,8 @@ impl<R: Read + Seek> OnnxWalker<R> {
                 .read_exact(&mut byte)
                 .map_err(|_| "it ends too early")?;
             self.at += 1;
-            // Only one bit of the tenth byte is significant; protobuf drops the others.
-            value |= u64::from(byte[0] & 0x7f).checked_shl(shift).unwrap_or(0);
+            // Only one bit of the tenth byte is significant; protobuf drops the others, as the shift by 63 does.
+            value |= u64::from(byte[0] & 0x7f) << shift;
             if byte[0] < 0x80 {
                 return Ok(value);
             }

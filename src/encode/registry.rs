@@ -187,7 +187,7 @@ pub fn resolve(
         .collect();
     let installed = if names.is_empty() {
         format!(
-            "none is installed under {}; run tools/quickstart.sh",
+            "none is installed under {}; install one, or give a model folder's path",
             home.models().display()
         )
     } else {
@@ -277,7 +277,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("clip") && error.contains("tools/quickstart.sh"),
+            error.contains("clip") && error.contains("none is installed"),
             "{error}"
         );
 

@@ -53,7 +53,10 @@ pub use self::dataset::{ClassificationTask, Dataset, DatasetError, EvaluationTas
 pub use self::interval::{IntervalEstimate, wilson};
 pub use self::metrics_error::MetricsError;
 pub use self::plot::{is_drawing, svg};
-pub use self::report::{EvaluationSetup, RetrievalReport, ZeroshotReport};
+pub use self::report::{
+    EvaluationSetup, NamedConfusion, NamedRecall, RetrievalDetails, RetrievalFigures,
+    RetrievalReport, ZeroshotDetails, ZeroshotFigures, ZeroshotIntervals, ZeroshotReport,
+};
 pub use self::retrieval::{BidirectionalRecall, RecallAtK, RetrievalMetrics, retrieval};
 pub use self::table::{retrieval_table, scaling_table, zeroshot_table};
 pub use self::zeroshot::{ClassConfusion, ClassRecall, ZeroshotMetrics, zeroshot};

@@ -10,6 +10,7 @@ use crate::classify::{LabelExplanation, PairContribution, RankedLabel};
 use crate::encode::image::decode::{MAX_BYTES, PictureLimits, decode_shown};
 use crate::encode::image::thumbnail::{ThumbnailImage, thumbnail};
 use crate::image_source::ImageSource;
+use crate::modality::PerModality;
 use crate::space::Recipe;
 
 /// The default number of pairs shown behind an answer.
@@ -151,7 +152,10 @@ fn anchor(set: &AnchorSet, reason: PairContribution) -> AnchorCard {
         captions: reason.captions,
         contribution_share: reason.share,
         amount: reason.amount,
-        similarities: [reason.image_similarity, reason.text_similarity],
+        similarities: PerModality {
+            image: reason.image_similarity,
+            text: reason.text_similarity,
+        },
     }
 }
 

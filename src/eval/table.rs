@@ -13,7 +13,8 @@ pub fn scaling_table(report: &ScalingReport) -> String {
     });
     let rows = points.map(|(curve, point)| {
         let of = |pick: fn(f64, f64) -> f64| {
-            let share = point.draws.iter().copied().reduce(pick).unwrap_or(0.0);
+            let share = point.draws.iter().copied().reduce(pick);
+            let share = share.expect("a point is measured with one draw at least");
             format!("{:.1}", share * 100.0)
         };
         [

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! paths -> open: scans each file once (header, number of rows)
-//!       -> Draft:  one record of a source                  (jsonl, csv, folder)
-//!       -> Pair:   id settled, image found on disk        (reader)
-//!       or RowError: which row was skipped, and why      (row_error)
+//!       -> PairDraft: one record of a source              (jsonl, csv, folder)
+//!       -> Pair:      id settled, image found on disk     (reader)
+//!       or RowError:  which row was skipped, and why      (row_error)
 //! ```
 //!
 //! | file | role |

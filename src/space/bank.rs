@@ -138,6 +138,7 @@ impl InvertedLists {
         for i in 0..anchors {
             starts[i + 1] += starts[i];
         }
+        // A counting sort: the lists lie in one allocation, in the order of members, without a vector each.
         let mut next = starts.clone();
         let mut lists = vec![(0u32, 0f32); starts[anchors] as usize];
         for (member, row) in (0u32..).zip(rows) {
@@ -164,6 +165,7 @@ impl InvertedLists {
         };
         let entries = row.entries();
         entries.iter().take(AHEAD).for_each(|e| prefetch(list(e)));
+        // In double precision, since hundreds of small products are added; the result is rounded once.
         let mut sums = vec![0f64; self.members];
         for (at, entry) in entries.iter().enumerate() {
             if let Some(ahead) = entries.get(at + AHEAD) {

@@ -9,7 +9,7 @@
 //! Every correction is linear in the score, so the two levels of a pair of inputs reduce to one factor and
 //! one summand. Heads, sums of parts and explanations do not depend on which correction was used.
 
-use super::recipe::{HubnessCorrection, ScoreCalibration};
+use super::recipe::{HubnessCorrection, Recipe, ScoreCalibration};
 use super::vector::ROUNDING;
 
 /// The lower bound of the deviation that s-norm divides by, as a share of the part's mean deviation.
@@ -52,12 +52,24 @@ impl ScoreNormalizer {
     ///
     /// `unit` is the part's [`spread`] where the recipe [has units](super::Recipe::has_units),
     /// else 1.
-    pub(crate) fn new(calibration: &ScoreCalibration, size: usize, unit: f64) -> Self {
+    fn new(calibration: &ScoreCalibration, size: usize, unit: f64) -> Self {
         Self {
             hubness: calibration.hubness,
             top: calibration.top_of(size),
             unit,
         }
+    }
+
+    /// For a part of a recipe, whose `unit` is computed only where the recipe
+    /// [has units](super::Recipe::has_units).
+    pub(crate) fn of_part(
+        recipe: &Recipe,
+        calibration: &ScoreCalibration,
+        size: usize,
+        unit: impl FnOnce() -> f64,
+    ) -> Self {
+        let unit = if recipe.has_units() { unit() } else { 1.0 };
+        Self::new(calibration, size, unit)
     }
 
     /// The level of an input from its scores with the cohort's other side, in any order.
@@ -105,6 +117,7 @@ impl CohortStatistics {
             // The selection leaves an unspecified order, and floating-point sums depend on it.
             scores.sort_unstable_by(f32::total_cmp);
         }
+        // At least 1, so that no scores give a mean and a deviation of 0 and not NaN.
         let n = scores.len().max(1) as f64;
         let mean = scores.iter().map(|&s| f64::from(s)).sum::<f64>() / n;
         let squares = scores.iter().map(|&s| (f64::from(s) - mean).powi(2));

@@ -34,17 +34,13 @@ impl CalibrationCohort {
             let bank = |part| CodeBank::new(anchors, of_part(part));
             (0..parts).map(bank).collect::<Vec<_>>()
         });
-        let unit = |part: usize| {
-            let scores = Modality::BOTH.into_par_iter().flat_map(|side| {
-                let others = &sides[side.other()][part];
-                let members = codes[side].par_iter().map(move |m| &m[part]);
-                members.map(|code| others.scores(code))
-            });
-            spread(scores.collect())
-        };
         let levellers = (0..parts).map(|part| {
-            let unit = if recipe.has_units() { unit(part) } else { 1.0 };
-            ScoreNormalizer::new(calibration, codes.image.len(), unit)
+            let unit = || {
+                let banks = sides.as_ref().map(|banks| &banks[part]);
+                let members = codes.as_ref().map(|members| members.iter());
+                part_unit(banks, members.map(|all| all.map(|m| &m[part]).collect()))
+            };
+            ScoreNormalizer::of_part(recipe, calibration, codes.image.len(), unit)
         });
         Self {
             levellers: levellers.collect(),
@@ -60,6 +56,7 @@ impl CalibrationCohort {
         inputs: &[&[PartCode]],
     ) -> Vec<Vec<ScoreNormalization>> {
         let mut levels = vec![Vec::with_capacity(self.levellers.len()); inputs.len()];
+        // An image is levelled by the cohort's texts and a text by its images: scores only exist between sides.
         let others = self.sides[side.other()].iter().zip(&self.levellers);
         for (part, (bank, leveller)) in others.enumerate() {
             let codes: Vec<&PartCode> = inputs.iter().map(|codes| &codes[part]).collect();
@@ -71,4 +68,17 @@ impl CalibrationCohort {
         }
         levels
     }
+}
+
+/// The [unit](spread) of a part from its cohort: all members of one side, by their codes, are compared with
+/// all of the other, by their banks.
+pub(crate) fn part_unit(
+    banks: PerModality<&CodeBank>,
+    members: PerModality<Vec<&PartCode>>,
+) -> f64 {
+    let scores = Modality::BOTH.into_par_iter().flat_map(|side| {
+        let others = banks[side.other()];
+        members[side].par_iter().map(|code| others.scores(code))
+    });
+    spread(scores.collect())
 }

@@ -32,13 +32,17 @@ pub enum CoordinateFrame {
 impl CoordinateFrame {
     /// The coordinates of a linear map; `norms` are [`LinearMap::norms`] of every stored vector.
     pub(crate) fn mapped(map: LinearMap, norms: &[f32]) -> Self {
+        // A row that the map sends to the origin has no direction, and must not be near to everything.
         let weight = |&n: &f32| if n > 1e-6 { 1.0 / n } else { 0.0 };
         let weights = norms.iter().map(weight).collect();
         Self::Mapped { map, weights }
     }
 
     /// The query of each unit vector, and its bias; `vectors` is `[n, dim]`.
-    pub(crate) fn queries(&self, vectors: &[f32], dim: usize) -> Vec<(Vec<f32>, f32)> {
+    ///
+    /// The similarity of an input and a stored vector `a` is `(<query, a> + bias) * weight`, with the weight
+    /// of `a` of [`weights`](Self::weights).
+    pub fn queries(&self, vectors: &[f32], dim: usize) -> Vec<(Vec<f32>, f32)> {
         let each = vectors.chunks_exact(dim.max(1));
         match self {
             Self::Own => each.map(|x| (x.to_vec(), 0.0)).collect(),
@@ -52,7 +56,7 @@ impl CoordinateFrame {
     }
 
     /// The weight of every stored vector, `[n]`; `None` means 1 for each.
-    pub(crate) fn weights(&self) -> Option<&[f32]> {
+    pub fn weights(&self) -> Option<&[f32]> {
         match self {
             Self::Own => None,
             Self::Centered(centering) => Some(centering.weights()),

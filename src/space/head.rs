@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bank::CodeBank;
 use super::calibrate::ScoreNormalization;
-use super::representation::{Representation, weight};
+use super::representation::{Representation, contribution};
 
 /// How the prompts of one class become one score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,8 +68,7 @@ impl ClassHead {
         for (part, (bank, code)) in self.banks.iter().zip(&image.codes).enumerate() {
             let scores = bank.scores(code);
             for ((sum, score), levels) in sums.iter_mut().zip(scores).zip(&self.levels) {
-                let (factor, summand) = weight(&self.shares, &image.levels, levels, part);
-                *sum += factor * f64::from(score) + summand;
+                *sum += contribution(&self.shares, &image.levels, levels, part, score);
             }
         }
         sums
@@ -81,6 +80,7 @@ impl ClassHead {
             PromptAggregation::MeanScore => 0.0,
             PromptAggregation::Max | PromptAggregation::Mean => f64::NEG_INFINITY,
         };
+        // The neutral element of the aggregation: a negative score must not lose against a 0 of no prompt.
         let mut scores = vec![(start, 0u32); self.classes];
         for (&class, score) in self.class_of_prompt.iter().zip(self.prompt_scores(image)) {
             let (value, prompts) = &mut scores[class as usize];

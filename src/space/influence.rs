@@ -92,6 +92,7 @@ impl PromptRows {
 
     /// The best score of the right class minus the best of the others; 0 if there are no others.
     fn margin(&self, scores: &[f64], right: usize) -> f64 {
+        // A class counts by its best prompt, as a head with the largest score does.
         let best = |is_right: bool| {
             let of = |(&class, &score): (&u32, &f64)| {
                 ((class as usize == right) == is_right).then_some(score)

@@ -149,6 +149,7 @@ impl MatrixAnchors<'_> {
                 .map(of_input)
                 .collect()
         };
+        // In blocks, since the products of all inputs with all rows would not fit in memory.
         let blocks = inputs.par_chunks(BLOCK * dim);
         blocks.flat_map_iter(block).collect()
     }

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | [`recipe`] | which parts a space is made of, and their calibration |
 //! | [`parts`] | the kinds of parts, one file each |
-//! | `anchors`, [`matrices`] | what a space is fitted to: a trait, and its implementation in memory |
+//! | [`anchors`], [`matrices`] | what a space is fitted to: a trait, and its implementation in memory |
 //! | `fitted` | a recipe fitted to anchors: vectors become codes, scores, explanations |
 //! | [`params`] | the settings of relative rows, and the paper's |
 //! | [`linear`] | maps in closed form: canonical coordinates, ridge, Procrustes, whitening |
@@ -29,7 +29,7 @@
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
-pub(crate) mod anchors;
+pub mod anchors;
 pub(crate) mod bank;
 pub(crate) mod calibrate;
 pub(crate) mod center;
@@ -53,12 +53,16 @@ pub(crate) mod representation;
 pub mod tune;
 pub mod vector;
 
-pub(crate) use bank::{CodeBank, PartCode};
+pub(crate) use bank::CodeBank;
+pub use bank::PartCode;
+pub use calibrate::ScoreNormalization;
+pub use center::MeanCentering;
 pub use fitted::FittedSpace;
-pub(crate) use frame::CoordinateFrame;
+pub use frame::CoordinateFrame;
 pub use head::{ClassHead, PromptAggregation};
 pub use params::{NegativeSimilarity, RelativeParams};
 pub use parts::SpacePart;
+pub use product::RowMatrix;
 pub use recipe::{Recipe, RecipeError};
 pub use relative::RelativeRow;
 pub use representation::Representation;

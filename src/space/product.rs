@@ -47,7 +47,7 @@ impl RowMatrix {
         self.values.len().checked_div(self.width).unwrap_or(0)
     }
 
-    /// The rows, each of [`width`](Self::width) numbers.
+    /// The rows, each of `width` numbers.
     pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.width.max(1))
     }
@@ -61,6 +61,7 @@ impl RowMatrix {
         if out.is_empty() {
             return out;
         }
+        // The commonest case has neither a tile to fill nor a share to give away.
         if n == 1 {
             KernelTable::detect().f32_rows(vectors, &self.values, &mut out);
             return out;

@@ -34,12 +34,33 @@ impl Representation {
     pub fn score(&self, other: &Self, shares: &[f64]) -> f32 {
         debug_assert_eq!(self.codes.len(), other.codes.len(), "inputs of one space");
         let scores = self.codes.iter().zip(&other.codes).map(|(x, y)| x.dot(y));
-        let sum = |(part, score): (usize, f32)| {
-            let (factor, summand) = weight(shares, &self.levels, &other.levels, part);
-            factor * f64::from(score) + summand
-        };
-        scores.enumerate().map(sum).sum::<f64>() as f32
+        total(shares, &self.levels, &other.levels, scores)
     }
+}
+
+/// The score of two inputs from their scores in each part, which are given in the order of the parts.
+#[inline]
+pub(crate) fn total(
+    shares: &[f64],
+    x: &[ScoreNormalization],
+    y: &[ScoreNormalization],
+    scores: impl Iterator<Item = f32>,
+) -> f32 {
+    let of_part = |(part, score)| contribution(shares, x, y, part, score);
+    scores.enumerate().map(of_part).sum::<f64>() as f32
+}
+
+/// What a part's score of two inputs contributes to their total score.
+#[inline]
+pub(crate) fn contribution(
+    shares: &[f64],
+    x: &[ScoreNormalization],
+    y: &[ScoreNormalization],
+    part: usize,
+    score: f32,
+) -> f64 {
+    let (factor, summand) = weight(shares, x, y, part);
+    factor * f64::from(score) + summand
 }
 
 /// The factor and summand that turn a part's score into its contribution to the total score.

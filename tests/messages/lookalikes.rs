@@ -146,7 +146,7 @@ fn the_receipt_of_a_deletion_is_replaced_by_no_other() {
     refused("a.asif person-1", "another request");
     refused("a.asif person-1 --reference two", "another request");
     refused("a.asif", "another request");
-    refused("b.asif person-1 --reference one", "another set");
+    refused("b.asif person-1 --reference one", "another anchor set");
     let generations = names_in(&bench.at("b.asif/generations"));
     assert!(
         generations.len() > 2,

@@ -316,8 +316,8 @@ fn warn_of_others(done: &PurgeReport, context: &CommandContext) {
     warn_of_pictures(&done.pictures_left, context);
     for unknown in &done.unknown_links {
         context.warn(format!(
-            "asif: warning: the files of segment {} have {} more hard links, in no set that is known \
-             here: the bytes stay there; `find DIR -inum {}` on the same disk finds them",
+            "asif: warning: the files of segment {} have {} more hard links, in no anchor set that is \
+             known here: the bytes stay there; `find DIR -inum {}` on the same disk finds them",
             unknown.segment, unknown.links, unknown.inode
         ));
     }

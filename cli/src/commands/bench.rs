@@ -140,7 +140,7 @@ pub fn run(args: &BenchArgs, context: &CommandContext) -> anyhow::Result<()> {
             queries: queries.clone(),
         },
         (_, _, generate) => {
-            let (n, dim) = generate.unwrap_or_default();
+            let (n, dim) = generate.expect("clap asks for it where no files are given");
             check_memory(n, dim)?;
             BenchInput::Generate { n, dim }
         }

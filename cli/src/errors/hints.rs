@@ -10,7 +10,7 @@ use std::error::Error;
 use asif::anchors::AnchorsError;
 use asif::anchors::live::LiveError;
 use asif::embed::{EmbedError, InputRejection};
-use asif::encode::doctor::DoctorFinding;
+use asif::encode::doctor::{DoctorFinding, SetupRemedy};
 use asif::encode::{EncodeError, EncoderChoice, ModelError};
 use asif::eval::anchors::advice::{AdviceTopic, DiagnosisAdvice};
 use asif::eval::measure::MeasureError;
@@ -21,6 +21,9 @@ use asif::space::prompts::PromptsError;
 use asif::space::tune::UnmeasuredReason;
 
 const DOCTOR: &str = "`asif doctor` checks the installed encoders";
+const RUNTIME: &str = "tools/quickstart.sh installs ONNX Runtime and the default encoders";
+const ENCODER: &str =
+    "`asif models add NAME DIR` installs an encoder, tools/quickstart.sh the default ones";
 const POOL: &str = "`asif models add NAME DIR --pool POOLING` installs the model with that pooling";
 
 /// The hints for an error and its causes, each once.
@@ -69,8 +72,12 @@ pub fn of_advice(advice: &DiagnosisAdvice) -> Option<String> {
 
 /// The hint for a finding about the installation.
 pub fn of_finding(finding: &DoctorFinding) -> Option<String> {
-    let hint = "`asif models add NAME DIR` installs an encoder";
-    finding.installs_encoder.then(|| line(hint))
+    let hint = match finding.remedy? {
+        SetupRemedy::Runtime => RUNTIME,
+        SetupRemedy::Encoder => ENCODER,
+        _ => return None,
+    };
+    Some(line(hint))
 }
 
 /// The hint for a task that could not be measured when recipes were compared.
@@ -186,6 +193,7 @@ fn measure(error: &MeasureError) -> Option<String> {
 fn model(error: &ModelError) -> Option<String> {
     let hint = match error {
         ModelError::NoFolder { .. } => "`asif models` lists the installed encoders",
+        ModelError::NotInstalled { .. } => ENCODER,
         ModelError::OnnxFile { folder, others, .. } => {
             let (folder, first) = (folder.display(), others.first()?.display());
             return Some(format!(
@@ -215,6 +223,7 @@ fn encode(error: &EncodeError) -> Option<String> {
     let hint = match error {
         EncodeError::Run { .. } | EncodeError::NotAVector { .. } => DOCTOR,
         EncodeError::NoPooling { .. } => POOL,
+        EncodeError::RuntimeMissing { .. } | EncodeError::RuntimeUnusable { .. } => RUNTIME,
         _ => return None,
     };
     Some(hint.to_owned())

@@ -108,7 +108,7 @@ fn distance(a: &str, b: &str) -> usize {
             row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
         }
     }
-    row.last().copied().unwrap_or_default()
+    row[b.len()]
 }
 
 /// A further tip.

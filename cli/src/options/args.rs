@@ -351,7 +351,8 @@ impl SpaceArgs {
         if rows_given {
             let rows = recipe.parts.iter_mut().find_map(|p| p.part.rows_mut());
             let rows = rows.ok_or_else(|| {
-                let name = self.space.as_deref().unwrap_or_default();
+                let name = self.space.as_deref();
+                let name = name.expect("only a space that was named has no rows");
                 UsageError(format!(
                     "--k, --p, --center and --negatives apply to relative rows, and {name} has none; \
                      omit them, or give --space asif"

@@ -64,6 +64,7 @@ impl<'a> Container<'a> {
         }
         let version = u32_at(page, 8);
         let (expected, found) = (u64_at(page, CHECKSUM_OFFSET), header_checksum(page));
+        // With its own checksum right the number is meant; otherwise it may be the number that is damaged.
         if version != VERSION && expected == found {
             return Err(Error::Version {
                 path: path.to_owned(),
@@ -95,6 +96,7 @@ impl<'a> Container<'a> {
                 "give a file of the right kind",
             ));
         }
+        // Nothing of the table is trusted before the checksum of its page.
         let entries = read_table(page, bytes.len() as u64, path)?;
         Ok(Self {
             bytes,
@@ -233,6 +235,7 @@ fn read_table(page: &[u8; HEADER_LEN], found_len: u64, path: &Path) -> Result<Ve
                 ),
             ));
         }
+        // There is one legal place for each section, so that no two overlap and no byte belongs to none.
         if entry.offset != next {
             return Err(Error::section(
                 path,
@@ -242,6 +245,7 @@ fn read_table(page: &[u8; HEADER_LEN], found_len: u64, path: &Path) -> Result<Ve
         }
         next = entry
             .offset
+            // Lengths come from the file: a sum that overflows would wrap to a place inside of it.
             .checked_add(entry.len)
             .and_then(align_up)
             .filter(|&end| end <= found_len)

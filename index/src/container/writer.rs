@@ -62,6 +62,7 @@ impl ContainerWriter {
             open: None,
             position: 0,
         };
+        // The first page is written last: a file that was cut short while it was written has no magic bytes.
         writer.put(&[0; HEADER_LEN])?;
         Ok(writer)
     }
@@ -143,6 +144,7 @@ impl ContainerWriter {
             .map(|e| e.offset + at)
             .ok_or_else(|| Error::section(self.temporary(), name, "read back past its end"))?;
         let path = self.temporary().to_owned();
+        // What is still in the buffer would not be read back.
         self.file.flush().map_err(Error::io(&path, "writing"))?;
         let file = self.file.get_mut();
         file.seek(SeekFrom::Start(start))
@@ -158,6 +160,7 @@ impl ContainerWriter {
     /// [`Error::Io`]; the destination is then unchanged.
     pub fn finish(mut self) -> Result<ContainerSummary> {
         self.end()?;
+        // Zeros behind the last section, so that a kernel that reads ahead stays inside of the map.
         self.put(&[0; TAIL as usize])?;
         let page = encode_header(self.kind, self.position, &self.entries);
         let path = self.temporary().to_owned();
@@ -166,6 +169,7 @@ impl ContainerWriter {
             .and_then(|_| file.write_all(&page))
             .and_then(|()| file.flush())
             .map_err(Error::io(&path, "writing"))?;
+        // The page is on its way before the sync, which makes all of the file durable at once.
         file.get_mut().publish(&self.destination)?;
         Ok(ContainerSummary {
             file_bytes: self.position,

@@ -69,6 +69,7 @@ impl GraphBuilder for BatchBuilder {
                 &cosine,
                 &rows,
                 &partition,
+                // A row whose true neighbours are all in one part must be able to get all its links there.
                 self.per_part.max(2 * self.m),
                 self.keep,
             );
@@ -81,6 +82,8 @@ impl GraphBuilder for BatchBuilder {
                 fill: if level == 0 { most } else { 0 },
             };
             let mut close: Vec<u32> = (0..rows.len() as u32).collect();
+            // Rows of one leader come together: pruning finds their codes in the cache, and so do
+            // searches, because this becomes the order of the nodes in the file.
             close.sort_by_key(|&at| (partition.home[at as usize], at));
             let links = link(&cosine, &rows, &close, &near, rule, width);
             if level == 0 {
@@ -143,6 +146,7 @@ impl BatchBuilder {
         let above: Vec<u32> = rows
             .iter()
             .copied()
+            // By a hash of the row, not by a generator whose numbers would depend on the order of the rows.
             .filter(|&row| mix(seed ^ mix(u64::from(row))).is_multiple_of(self.m as u64))
             .collect();
         (above.len() >= SMALLEST_LAYER).then_some(above)

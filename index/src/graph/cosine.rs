@@ -26,6 +26,7 @@ impl<'a> CodeCosines<'a> {
             for &code in row {
                 let code = i32::from(code) - i32::from(ZERO_CODE);
                 sum += code;
+                // At most 127^2 a column, so that even the widest vectors (65,536 columns) stay below 2^31.
                 squares += code * code;
             }
             let inverse = if squares == 0 {
@@ -33,6 +34,7 @@ impl<'a> CodeCosines<'a> {
             } else {
                 1.0 / (squares as f32).sqrt()
             };
+            // Too much in the product of this row's signed codes with stored ones, which are offset by 128.
             (sum * i32::from(ZERO_CODE), inverse)
         };
         let rows = set.codes().par_chunks_exact(stride).with_min_len(256);
@@ -63,6 +65,7 @@ impl<'a> CodeCosines<'a> {
             out.inverse.push(self.inverse[row]);
         }
         out.signed
+            // The top bit flipped is 128 taken off.
             .extend(out.stored.iter().map(|&code| (code ^ ZERO_CODE) as i8));
     }
 }

@@ -171,10 +171,13 @@ impl std::fmt::Debug for HnswRs {
     }
 }
 
-/// `vector` minus `center`, normalised.
+/// `vector` minus `center`, which is empty for none, normalised.
 fn unit(vector: &[f32], center: &[f32]) -> Vec<f32> {
-    let less = |j: usize| vector[j] - center.get(j).copied().unwrap_or(0.0);
-    let mut out: Vec<f32> = (0..vector.len()).map(less).collect();
+    let mut out = vector.to_vec();
+    if !center.is_empty() {
+        assert_eq!(center.len(), out.len(), "a number of the centre a column");
+        out.iter_mut().zip(center).for_each(|(v, c)| *v -= c);
+    }
     let norm = out.iter().map(|v| v * v).sum::<f32>().sqrt();
     if norm > 0.0 {
         out.iter_mut().for_each(|v| *v /= norm);

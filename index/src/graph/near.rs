@@ -52,6 +52,7 @@ pub(super) fn near(
             let mut keys: Vec<u64> = Vec::with_capacity(places.len() * per_part);
             for &(part, place) in places {
                 let keys_of_part = &found[part as usize];
+                // Every member of a part has the same number of keys.
                 let each = keys_of_part.len() / partition.parts[part as usize].len();
                 keys.extend_from_slice(&keys_of_part[place as usize * each..][..each]);
             }
@@ -128,8 +129,11 @@ fn best_of(me: usize, each: usize, scores: &[f32], part: &[u32], keys: &mut Vec<
     }
     let mut floor = f32::NEG_INFINITY;
     for (other, &score) in scores.iter().enumerate() {
+        // One that equals the floor may still win by its id, which is the lower half of the key.
         if score >= floor && other != me {
             keys.push(key_of(score, part[other]));
+            // Selecting in a buffer of several times the wanted size costs a constant a score; the
+            // floor that it gives rejects most of the later ones with one comparison.
             if keys.len() >= 4 * each {
                 let (_, &mut least, _) = keys.select_nth_unstable_by(each - 1, |a, b| b.cmp(a));
                 keys.truncate(each);

@@ -18,24 +18,31 @@ pub(super) fn width_of(dim: usize) -> usize {
 /// [`dot_u4`](crate::simd::scalar::dot_u4); returns half the step, corrected so that the product of
 /// the row with its own code is exact.
 ///
-/// The code `c` stands for `(2 c - 15)` half steps.
+/// The code `c` stands for `(2 c - 15)` half steps. `center` is empty for no centre.
+///
+/// # Panics
+/// When the centre has another length than the row, or `out` is shorter than [`width_of`] the row.
 pub(super) fn encode(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
-    debug_assert!(center.is_empty() || center.len() == row.len());
-    let difference = |j: usize| row[j] - center.get(j).copied().unwrap_or(0.0);
-    let squares: f64 = (0..row.len())
-        .map(|j| f64::from(difference(j)).powi(2))
-        .sum();
-    let deviation = (squares / row.len().max(1) as f64).sqrt();
+    if center.is_empty() {
+        return encode_values(row.iter().copied(), out);
+    }
+    assert_eq!(center.len(), row.len(), "a number of the centre a column");
+    encode_values(row.iter().zip(center).map(|(v, c)| v - c), out)
+}
+
+fn encode_values(values: impl ExactSizeIterator<Item = f32> + Clone, out: &mut [u8]) -> f32 {
+    let squares: f64 = values.clone().map(|v| f64::from(v).powi(2)).sum();
+    let deviation = (squares / values.len().max(1) as f64).sqrt();
     let inverse = (1.0 / (deviation * f64::from(STEP))) as f32;
     out.fill(0);
     if !inverse.is_finite() {
         return 0.0;
     }
     let mut product = 0.0f32;
-    for j in 0..row.len() {
+    for (j, value) in values.enumerate() {
         // The value is not negative here, so truncation rounds down.
-        let code = (difference(j) * inverse + 8.0).clamp(0.0, 15.0) as i32;
-        product += difference(j) * (2 * code - 15) as f32;
+        let code = (value * inverse + 8.0).clamp(0.0, 15.0) as i32;
+        product += value * (2 * code - 15) as f32;
         let (block, column) = (j / (2 * CODE_ALIGN), j % (2 * CODE_ALIGN));
         let shift = if column < CODE_ALIGN { 0 } else { 4 };
         out[block * CODE_ALIGN + column % CODE_ALIGN] |= (code as u8) << shift;

@@ -34,7 +34,9 @@ pub(super) fn partition(
     seed: u64,
 ) -> LeaderPartition {
     let n = rows.len();
+    // Whole tiles, because the kernel multiplies that many leaders at once.
     let count = (n / ROWS_PER_LEADER).min(MOST_LEADERS) / TILE * TILE;
+    // With fewer leaders a row would be in over half of all parts: their pairs cost more than all pairs.
     if count < 2 * fan || n <= LARGEST_PART {
         let all = (0..n as u32).collect::<Vec<_>>();
         let parts = all.chunks(LARGEST_PART).map(<[u32]>::to_vec).collect();
@@ -81,6 +83,7 @@ fn draw(rows: &[u32], count: usize, seed: u64) -> Vec<u32> {
         .iter()
         .map(|&row| (mix(seed ^ mix(u64::from(row) + 1)), row))
         .collect();
+    // The rows with the smallest hashes are an even sample that does not depend on threads.
     by_hash.select_nth_unstable(count - 1);
     by_hash.truncate(count);
     by_hash.sort_unstable();
@@ -112,6 +115,7 @@ fn nearest_leaders(
                     leaders.cosines_with(first + t, &block, products, &mut scores);
                     for (b, &score) in scores.iter().enumerate() {
                         let best = &mut best[b * fan..][..fan];
+                        // Not `>=`: of equal leaders the first one stays, in whatever blocks the rows come.
                         if score > best[fan - 1].0 {
                             let at = best.partition_point(|&(s, _)| s >= score);
                             best[at..].rotate_right(1);

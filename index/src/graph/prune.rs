@@ -81,6 +81,7 @@ pub(super) fn choose(
         let left: Vec<u64> = keys
             .iter()
             .copied()
+            // `chosen` descends, as `keys` do, hence the comparison the other way round.
             .filter(|key| chosen.binary_search_by(|c| key.cmp(c)).is_err())
             .take(missing)
             .collect();
@@ -127,6 +128,7 @@ pub(super) fn link(
         .map_init(PruneScratch::default, |room, (&row, mut keys)| {
             keys.extend(&back[row as usize]);
             keys.sort_unstable_by(|a, b| b.cmp(a));
+            // A link that is a reverse link, too, has one key, since the cosine is symmetric to the bit.
             keys.dedup();
             if keys.len() <= rule.most {
                 return keys;

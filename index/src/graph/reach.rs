@@ -14,6 +14,7 @@ pub(super) fn mark_from(entry: u32, links: &[u32], width: usize, seen: &mut [boo
     while let Some(node) = todo.pop() {
         count += 1;
         for &next in &links[node as usize * width..][..width] {
+            // `NIL` is past the end, too.
             if (next as usize) < n && !seen[next as usize] {
                 seen[next as usize] = true;
                 todo.push(next);
@@ -51,6 +52,7 @@ pub(super) fn make_reachable(entry: u32, links: &mut [u32], width: usize) {
             }
         }
         if reached == before {
+            // Reached nodes stay reached, so `from` only grows, and all looks for an island take one pass.
             while from < n && seen[from] {
                 from += 1;
             }

@@ -5,7 +5,8 @@ use std::collections::BinaryHeap;
 
 use super::NIL;
 use super::file::HnswGraph;
-use crate::error::Result;
+use super::layout::ROWS;
+use crate::error::{Error, Result};
 use crate::search::top_k::{TopK, id_of, key_of};
 use crate::search::{FlatSearch, RescorePrecision, SearchHit, VectorQuery, VectorSearch};
 use crate::simd::{KernelTable, prefetch};
@@ -60,7 +61,7 @@ impl<'a> HnswSearch<'a> {
         self
     }
 
-    fn search_one(&self, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
+    fn search_one(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         let n = self.set.len();
         let candidates = query.candidates(n);
         let k = query.wanted(k).min(candidates);
@@ -69,25 +70,32 @@ impl<'a> HnswSearch<'a> {
         let ef = ef.max(k).min(candidates);
         // A beam of a large share of the nodes would cost more than a scan.
         if k == 0 || candidates < n / SPARSE || ef > n / 4 {
-            return FlatSearch::new(self.set)
-                .rescore(self.rescore)
-                .search_one(query, k);
+            return Ok(self.scan(query, k));
         }
         let nodes = SCRATCH.with_borrow_mut(|scratch| {
             GraphWalk::new(self.set, self.graph, query).run(ef, scratch)
         });
         if nodes.len() < k {
-            return FlatSearch::new(self.set)
-                .rescore(self.rescore)
-                .search_one(query, k);
+            // With fewer answers than the beam holds, the walk ends only where no link leads on: the rest
+            // cannot be reached, as in a graph that damage cut in two.
+            return Ok(self.scan(query, k));
         }
         let rows = self.graph.rows();
-        let mut ids: Vec<u32> = nodes.iter().map(|&node| rows[node as usize]).collect();
-        // Only a damaged file has rows past the end of the set.
-        ids.retain(|&id| (id as usize) < n);
+        let ids: Vec<u32> = nodes.iter().map(|&node| rows[node as usize]).collect();
+        // Rows are not read when the file is opened, so what is damaged shows here.
+        if let Some(row) = ids.iter().find(|&&row| row as usize >= n) {
+            let problem = format!("expected rows below {n}, found {row}");
+            return Err(Error::section(self.graph.path(), ROWS, problem));
+        }
         let mut top = TopK::new(k);
         self.rescore.score(self.set, query, &ids, &mut top);
-        top.finish()
+        Ok(top.finish())
+    }
+
+    fn scan(&self, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
+        FlatSearch::new(self.set)
+            .rescore(self.rescore)
+            .search_one(query, k)
     }
 }
 
@@ -98,7 +106,7 @@ impl VectorSearch for HnswSearch<'_> {
 
     fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         query.check(self.set.len(), self.set.dim())?;
-        Ok(self.search_one(query, k))
+        self.search_one(query, k)
     }
 }
 
@@ -147,12 +155,15 @@ impl<'a> GraphWalk<'a> {
     #[inline(always)]
     fn score(&self, node: u32, product: i32) -> f32 {
         let half_step = self.graph.steps()[node as usize];
+        // A code c stands for 2 c - 15 half steps, hence twice the product less 15 times the query's sum.
         let dot = (2 * product - self.offset) as f32 * (self.codes.scale * half_step) + self.base;
         match self.query.weights {
             None => dot,
             Some(weights) => {
                 let row = self.graph.rows()[node as usize] as usize;
-                dot * weights.get(row).copied().unwrap_or(0.0)
+                // Every row has a weight, which the query was checked for. A row of a damaged file has none:
+                // the best of all scores carries it into the answers, where it is refused.
+                weights.get(row).map_or(f32::INFINITY, |w| dot * w)
             }
         }
     }
@@ -224,6 +235,7 @@ impl<'a> GraphWalk<'a> {
             if *word & bit == 0 && (node as usize) < self.graph.len() {
                 *word |= bit;
                 scratch.new.push(node);
+                // `score` needs the step only after the product, so that it arrives meanwhile.
                 prefetch(&self.graph.steps()[node as usize..=node as usize]);
             }
         }
@@ -254,9 +266,11 @@ impl<'a> GraphWalk<'a> {
     fn descend(&self, scratch: &mut WalkScratch) -> u32 {
         let n = self.graph.len();
         let width = self.graph.meta().upper_width;
+        // The node is read from the file, where only its place in the top layer was checked.
         let mut node = self.graph.entry_node().min(n as u32 - 1);
         let mut best = self.score_of(node);
         for layer in self.graph.upper_layers().rev() {
+            // A node of a layer is in all below; where a damaged file lacks it, the next layer may have it.
             let Ok(mut at) = layer.nodes.binary_search(&node) else {
                 continue;
             };

@@ -177,7 +177,7 @@ fn check(layers: &GraphLayers, rows: usize) -> Result<()> {
     let refuse = |found: &str| {
         Err(Error::Argument {
             what: "layers",
-            expected: "a graph over the set's rows".to_owned(),
+            expected: "a graph over the vector set's rows".to_owned(),
             found: found.to_owned(),
             advice: "report this as a bug of the builder",
         })

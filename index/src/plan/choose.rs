@@ -149,6 +149,7 @@ pub fn plan(set: &VectorSet, graph: Option<&HnswGraph>, wanted: PlanTarget) -> R
     // Wider searches of one kind only get slower, so the first that reaches the recall is the best of
     // its kind, and one that is slower than the scan ends the trials of its kind. Each kind has its
     // share of the time.
+    // The graph is tried last and has what the sketches left of the whole.
     let share = BUDGET / (u32::from(set.sketches().is_some()) + u32::from(graph.is_some())).max(1);
     if let Ok(sketch) = SketchSearch::new(set) {
         for times in CANDIDATES {
@@ -260,6 +261,7 @@ pub(super) fn enough(wanted: f64) -> f64 {
 /// but not in it.
 pub(super) fn trial_vectors(set: &VectorSet) -> Vec<Vec<f32>> {
     let row = |i: u64| set.vector((mix(i) % set.len() as u64) as usize);
+    // A vector of the set itself would be its own best answer, which every search finds.
     let between = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + (b - a) / 3.0).collect();
     (0..TRIALS as u64)
         .map(|i| between(row(2 * i), row(2 * i + 1)))

@@ -33,6 +33,7 @@ impl MachineCosts {
     /// Measures for about a tenth of a second, on one thread and 48 MiB.
     pub fn calibrate() -> Self {
         let kernels = KernelTable::detect();
+        // Not zeros: untouched pages of zeros are all one physical page, which is read from the cache.
         let bytes = vec![0x77u8; SAMPLE / ROW * ROW];
         let rows = bytes.len() / ROW;
         let query = vec![1i8; ROW];
@@ -42,6 +43,7 @@ impl MachineCosts {
                 kernels.u8_rows(&query, block, &mut products);
             }
         });
+        // Random rows, as a walk meets them, so that no prefetcher guesses them.
         let ids: Vec<u32> = (0..32_768u64)
             .map(|i| (mix(i) % rows as u64) as u32)
             .collect();

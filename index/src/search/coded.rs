@@ -52,6 +52,7 @@ impl CodedQuery {
     ) {
         let ScoreScratch { scores, places } = scratch;
         let scales = &set.scales()[first..first + dots.len()];
+        // Three plain loops instead of one with branches, so that each of them is vectorised.
         scores.resize(dots.len(), 0.0);
         for ((score, &dot), &scale) in scores.iter_mut().zip(dots).zip(scales) {
             *score = self.score(dot, scale);

@@ -50,6 +50,7 @@ impl VectorSet {
             query.check(self.len(), self.dim())?;
         }
         let share = queries.len().div_ceil(rayon::current_num_threads());
+        // A group for each thread before any gets two, of whole tiles, which kernels multiply at once.
         let group = share.next_multiple_of(TILE).clamp(TILE, GROUP);
         Ok(queries
             .par_chunks(group)
@@ -147,6 +148,7 @@ pub(super) fn score_wanted(
         .zip(ids)
         .flat_map(|(query, ids)| ids.iter().map(move |&id| (id, query)))
         .collect();
+    // By row: those of several queries stand together, and memory is read upwards.
     wanted.sort_unstable();
     let mut dots = vec![0.0; wanted.len()];
     let share = wanted.len().div_ceil(rayon::current_num_threads());

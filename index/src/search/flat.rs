@@ -68,11 +68,13 @@ impl<'a> FlatSearch<'a> {
 
     pub(super) fn candidates(&self, query: &VectorQuery<'_>, k: usize) -> TopK {
         let handed_on = self.handed_on(query.wanted(k));
+        // Never more than there can be: a list that does not fill has no floor and keeps every row.
         TopK::new(handed_on.min(query.candidates(self.set.len())))
     }
 
     pub(crate) fn search_one(&self, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
         let set = self.set;
+        // Products of rows that the filter drops would be most of the work, and the exact ones cost few reads.
         if self.lets_few_through(query) {
             return set.search_checked(query, k);
         }

@@ -48,6 +48,7 @@ impl<'a> QueryGroup<'a> {
         let tile = |tile: &[CodedQuery]| {
             let codes: Vec<&[i8]> = tile.iter().map(|c| &c.codes.codes[..]).collect();
             let mut codes = codes.concat();
+            // Zeros fill the last tile: computing and dropping their products is cheaper than another loop.
             codes.resize(TILE * set.stride(), 0);
             codes
         };
@@ -73,6 +74,7 @@ impl<'a> QueryGroup<'a> {
         let rows = self.set.len();
         let shares = self.set.codes().len().saturating_mul(self.queries.len()) / SHARE;
         let shares = shares.clamp(1, rayon::current_num_threads());
+        // Whole chunks, so that only the last share has an incomplete one.
         let share = rows.div_ceil(shares).next_multiple_of(CHUNK);
         let starts: Vec<usize> = (0..rows).step_by(share.max(1)).collect();
         let none = || self.queries.iter().map(&wanted).collect::<Vec<TopK>>();

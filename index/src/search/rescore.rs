@@ -53,6 +53,7 @@ impl RescorePrecision {
             return candidates.finish();
         }
         let mut ids = candidates.into_ids();
+        // Rescoring reads memory upwards then; the answers have a total order, so theirs does not matter.
         ids.sort_unstable();
         let mut top = TopK::new(query.wanted(k).min(ids.len()));
         self.score(set, query, &ids, &mut top);

@@ -75,6 +75,7 @@ impl VectorSearch for SegmentedSearch<'_> {
             local.weights = query.weights.map(|w| &w[base..base + part.len()]);
             local.allowed = allowed.as_ref();
             for hit in part.search(&local, k)? {
+                // No overflow: all ids together are below `u32::MAX`, as `new` checked.
                 top.push(hit.score, base as u32 + hit.id);
             }
         }

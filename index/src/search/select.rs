@@ -22,6 +22,8 @@ pub(super) fn largest(estimates: &[f32], wanted: usize, ids: &mut Vec<u32>) {
     }
     let kernels = KernelTable::detect();
     let n = estimates.len();
+    // A surplus is allowed because hitting the number exactly takes many more passes, and the candidates are
+    // rescored anyway.
     let most = wanted.saturating_add(wanted / SLACK);
     // Invariant: enough estimates reach the floor `low` (or all that are not NaN), and too few reach `high`.
     // A guess from the sample narrows the interval quickly; after four guesses bisection guarantees an end.
@@ -47,6 +49,7 @@ pub(super) fn largest(estimates: &[f32], wanted: usize, ids: &mut Vec<u32>) {
                 break;
             }
         }
+        // As in a rule of three: the rank in the sample that would have given the middle of the allowed range.
         rank *= (wanted + wanted / (2 * SLACK)) as f64 / count.max(1) as f64;
     }
     let before = ids.len();
@@ -102,6 +105,7 @@ fn floor_of(sample: &[f32], rank: usize) -> f32 {
 fn order(value: f32) -> i64 {
     let bits = i64::from(value.to_bits() & 0x7FFF_FFFF);
     if value.is_sign_negative() {
+        // Both zeros are 0, as the comparison of floats has it.
         -bits
     } else {
         bits

@@ -82,6 +82,7 @@ impl<'a> SketchSearch<'a> {
         let k = query.wanted(k).min(allowed);
         let wanted = self.candidates.unwrap_or(k.saturating_mul(CANDIDATES));
         let wanted = wanted.max(self.flat.handed_on(k)).min(allowed);
+        // In all three cases the pass over the bits would not pay for itself.
         if k == 0 || allowed < n / SPARSE || wanted > n / DENSE {
             return self.flat.search_one(query, k);
         }
@@ -112,6 +113,7 @@ impl<'a> SketchSearch<'a> {
             Some((times, rest)) => (*times, &rest[..]),
             None => (0.0, query.vector),
         };
+        // Of the rest alone: the error grows with the norm, and the part along the centre is known exactly.
         let asked = QuerySketch::new(rest, sketches.width);
         let center = self
             .set

@@ -22,6 +22,7 @@ const AHEAD: usize = 8;
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_16(slice: &[f32]) -> [__m256; 2] {
+    // The reference multiplies zeros past the end as well: all 16 lanes take part, so that the bits agree.
     let mut padded = [0.0; 16];
     let start = if slice.len() >= 16 {
         slice.as_ptr()
@@ -60,6 +61,7 @@ fn load_16_halves(slice: &[f16]) -> [__m256; 2] {
 fn sum_16(sums: [[__m256; 2]; 4]) -> [f32; 4] {
     let mut quarter = [_mm_setzero_ps(); 4];
     for k in 0..4 {
+        // Lane l with l + 8, then with l + 4: in the reference's order, because sums of floats depend on it.
         let half = _mm256_add_ps(sums[k][0], sums[k][1]);
         quarter[k] = _mm_add_ps(
             _mm256_castps256_ps128(half),
@@ -73,6 +75,8 @@ fn sum_16(sums: [[__m256; 2]; 4]) -> [f32; 4] {
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn dots_f32(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    // Each load of the query serves four rows, and eight sums that do not wait for each other hide the
+    // latency of a multiply-add.
     let mut sums = [[_mm256_setzero_ps(); 2]; 4];
     for at in (0..query.len()).step_by(16) {
         let q = load_16(&query[at..]);
@@ -159,12 +163,14 @@ fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
                 let start = query.as_ptr().add(2 * block + half);
                 [
                     _mm256_loadu_si256(start.cast()),
+                    // The high halves of these bytes are the codes 64 numbers further on: see `scalar::dot_u4`.
                     _mm256_loadu_si256(start.add(64).cast()),
                 ]
             };
             for k in 0..4 {
                 // SAFETY: block + half + 32 <= width, the length of each row.
                 let r = unsafe { _mm256_loadu_si256(rows[k].as_ptr().add(block + half).cast()) };
+                // There is no shift of single bytes: the mask drops what comes over from the neighbour.
                 let high = _mm256_and_si256(_mm256_srli_epi16::<4>(r), low);
                 // Four products of at most 15 * 128 fit 16 bits.
                 let both = _mm256_add_epi16(
@@ -191,6 +197,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
     let width = tables.len() / 32;
     let low = _mm256_set1_epi8(15);
     for (block, out) in bits
+        // Chunks of 0 would panic; without columns there are no bits to read either.
         .chunks_exact((width * SKETCH_ROWS).max(1))
         .zip(out.chunks_exact_mut(SKETCH_ROWS))
     {
@@ -206,6 +213,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
                     let t = tables.as_ptr().add(32 * p);
                     [_mm_loadu_si128(t.cast()), _mm_loadu_si128(t.add(16).cast())]
                 };
+                // A shuffle looks up within each half of a register, so both halves hold the table.
                 let [t_low, t_high] = t.map(|t| _mm256_broadcastsi128_si256(t));
                 for (h, sum) in sums.iter_mut().enumerate() {
                     // SAFETY: `bytes` has four times 32 bytes.
@@ -245,11 +253,13 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
 
 #[target_feature(enable = "avx2")]
 fn estimates(sums: &[u16], factors: &[f32], line: EstimateParams, out: &mut [f32]) {
+    // Inlined here, and so compiled to this function's vector instructions.
     super::scalar::estimates(sums, factors, line, out);
 }
 
 #[target_feature(enable = "avx2")]
 fn count_from(values: &[f32], floor: f32) -> usize {
+    // Inlined, as above.
     super::scalar::count_from(values, floor)
 }
 
@@ -260,6 +270,7 @@ fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
     for (part, values) in whole.iter().enumerate() {
         // SAFETY: there are eight numbers.
         let v = unsafe { _mm256_loadu_ps(values.as_ptr()) };
+        // An ordered comparison: NaN is never kept, as by `>=` in the reference.
         let mut from = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(v, floors));
         while from != 0 {
             ids.push(8 * part as u32 + from.trailing_zeros());

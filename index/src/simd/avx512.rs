@@ -17,6 +17,7 @@ pub(super) fn detect() -> Option<KernelTable> {
 }
 
 /// How many rows ahead of the product are prefetched.
+// Shorter rows are multiplied sooner, so that more of them have to be under way to hide the same latency.
 const AHEAD_F32: usize = 8;
 const AHEAD_F16: usize = 16;
 const AHEAD_U8: usize = 24;
@@ -32,11 +33,13 @@ fn dots_f32<const Q: usize>(queries: [&[f32]; Q], rows: [&[f32]; 4]) -> [[f32; 4
     let mut at = 0;
     while at < dim {
         let left = dim - at;
+        // A mask instead of a loop for the rest: the lanes past the end multiply zeros, as in the reference.
         let mask = if left >= 16 {
             u16::MAX
         } else {
             (1 << left) - 1
         };
+        // Read once for all queries of a tile: rows come from memory, queries from the first-level cache.
         let mut r = [_mm512_setzero_ps(); 4];
         for k in 0..4 {
             // SAFETY: the mask keeps to the `dim` numbers that each slice has.
@@ -120,6 +123,7 @@ fn dots_u8<const Q: usize>(queries: [&[i8]; Q], rows: [&[u8]; 4]) -> [[i32; 4]; 
             // SAFETY: as above.
             let q = unsafe { _mm512_loadu_si512(query.as_ptr().add(at).cast()) };
             for k in 0..4 {
+                // Unsigned codes times signed ones, which is why stored codes are offset; it does not saturate.
                 sums[k] = _mm512_dpbusd_epi32(sums[k], r[k], q);
             }
         }
@@ -186,6 +190,7 @@ fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
         for k in 0..4 {
             // SAFETY: at + 64 <= width, the length of each row.
             let r = unsafe { _mm512_loadu_si512(rows[k].as_ptr().add(at).cast()) };
+            // There is no shift of single bytes: the mask drops what comes over from the neighbour.
             let high = _mm512_and_si512(_mm512_srli_epi16::<4>(r), low);
             sums[k] = _mm512_dpbusd_epi32(sums[k], _mm512_and_si512(r, low), q[0]);
             sums[k] = _mm512_dpbusd_epi32(sums[k], high, q[1]);
@@ -207,6 +212,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
     let width = tables.len() / 32;
     let low = _mm512_set1_epi8(15);
     for (block, out) in bits
+        // Chunks of 0 would panic; without columns there are no bits to read either.
         .chunks_exact((width * SKETCH_ROWS).max(1))
         .zip(out.chunks_exact_mut(SKETCH_ROWS))
     {
@@ -228,6 +234,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
                         [_mm_loadu_si128(t.cast()), _mm_loadu_si128(t.add(16).cast())],
                     )
                 };
+                // A shuffle looks up within each quarter of a register, so all four hold the table.
                 let [t_low, t_high] = t.map(|t| _mm512_broadcast_i32x4(t));
                 let high = _mm512_and_si512(_mm512_srli_epi16::<4>(b), low);
                 let of_low = _mm512_shuffle_epi8(t_low, _mm512_and_si512(b, low));
@@ -257,11 +264,13 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn estimates(sums: &[u16], factors: &[f32], line: EstimateParams, out: &mut [f32]) {
+    // Inlined here, and so compiled to this function's vector instructions.
     super::scalar::estimates(sums, factors, line, out);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn count_from(values: &[f32], floor: f32) -> usize {
+    // Inlined, as above.
     super::scalar::count_from(values, floor)
 }
 
@@ -277,6 +286,7 @@ fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
         };
         // SAFETY: the mask limits the access to the slice.
         let v = unsafe { _mm512_maskz_loadu_ps(here, values.as_ptr()) };
+        // An ordered comparison: NaN is never kept, as by `>=` in the reference.
         let from = _mm512_mask_cmp_ps_mask::<_CMP_GE_OQ>(here, v, floor);
         // The number of hits is unpredictable, so there is no branch on it: sixteen ids are written, and the
         // length grows by the number of hits.

@@ -9,10 +9,19 @@ const LEVELS: f32 = 127.0;
 ///
 /// `center` is empty for no centre; columns of `out` past the row's length get the code of zero.
 /// A row equal to the centre has scale 0.
+///
+/// # Panics
+/// When the centre has another length than the row, or `out` is shorter than the row.
 pub fn quantize_row(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
-    debug_assert!(center.is_empty() || center.len() == row.len());
-    let difference = |j: usize| row[j] - center.get(j).copied().unwrap_or(0.0);
-    let largest = (0..row.len()).fold(0.0f32, |m, j| m.max(difference(j).abs()));
+    if center.is_empty() {
+        return quantize(row.iter().copied(), out);
+    }
+    assert_eq!(center.len(), row.len(), "a number of the centre a column");
+    quantize(row.iter().zip(center).map(|(v, c)| v - c), out)
+}
+
+fn quantize(values: impl ExactSizeIterator<Item = f32> + Clone, out: &mut [u8]) -> f32 {
+    let largest = values.clone().fold(0.0f32, |m, v| m.max(v.abs()));
     // The difference of a centre and a row of opposite sign can overflow, and dividing by a subnormal scale
     // would overflow too; both rows are coded as if they were the centre.
     let scale = largest / LEVELS;
@@ -22,10 +31,11 @@ pub fn quantize_row(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
     } else {
         (0.0, 0.0)
     };
-    for (j, code) in out.iter_mut().enumerate().take(row.len()) {
-        *code = (code_of(difference(j) * inverse) + i32::from(ZERO_CODE)) as u8;
+    let (codes, padding) = out.split_at_mut(values.len());
+    for (code, value) in codes.iter_mut().zip(values) {
+        *code = (code_of(value * inverse) + i32::from(ZERO_CODE)) as u8;
     }
-    out[row.len()..].fill(ZERO_CODE);
+    padding.fill(ZERO_CODE);
     scale
 }
 

@@ -20,6 +20,9 @@ const ALL_COLUMNS: f32 = 65_535.0;
 ///
 /// `center` is empty for no centre. A row equal to it, or whose factor is not finite, has factor 0: its
 /// estimate is the centre's. Bits past the rows and columns are zero.
+///
+/// # Panics
+/// When the centre has another length than a row.
 pub fn sketch_rows(
     rows: &[f32],
     dim: usize,
@@ -27,15 +30,23 @@ pub fn sketch_rows(
     bits: &mut [u8],
     [factors, along]: [&mut [f32]; 2],
 ) {
-    debug_assert!(center.is_empty() || center.len() == dim);
+    let zeros;
+    let center = if center.is_empty() {
+        zeros = vec![0.0; dim];
+        &zeros
+    } else {
+        center
+    };
+    assert_eq!(center.len(), dim, "a number of the centre a column");
+    // 0 is the documented factor of a row without an estimate, not a value for a missing one.
     let finite = |value: f64| Some(value as f32).filter(|v| v.is_finite()).unwrap_or(0.0);
     bits.fill(0);
     for (j, row) in rows.chunks_exact(dim).enumerate() {
         let (mut squares, mut sum, mut product) = (0.0f64, 0.0f64, 0.0f64);
-        for (p, columns) in row.chunks(8).enumerate() {
+        for (p, (columns, middle)) in row.chunks(8).zip(center.chunks(8)).enumerate() {
             let mut byte = 0;
-            for (b, &v) in columns.iter().enumerate() {
-                let c = f64::from(center.get(8 * p + b).copied().unwrap_or(0.0));
+            for (b, (&v, &c)) in columns.iter().zip(middle).enumerate() {
+                let c = f64::from(c);
                 let d = f64::from(v) - c;
                 byte |= u8::from(d > 0.0) << b;
                 squares += d * d;

@@ -128,12 +128,13 @@ impl VectorSetWriter {
         let count = (rows.len() / self.dim) as u64;
         if count > MAX_ROWS - self.rows {
             return Err(Error::Argument {
-                what: "rows of a set",
+                what: "rows of a vector set",
                 expected: format!("at most {MAX_ROWS}"),
                 found: (self.rows + count).to_string(),
-                advice: "split them over several sets",
+                advice: "split them over several vector sets",
             });
         }
+        // Everything is checked before the first byte is written, so that a refused call changes nothing.
         if let Some(at) = rows.iter().position(|v| !v.is_finite()) {
             return Err(Error::NonFinite {
                 row: self.rows + (at / self.dim) as u64,
@@ -156,6 +157,7 @@ impl VectorSetWriter {
         if !self.sums.is_empty() {
             for row in rows.chunks_exact(self.dim) {
                 for (sum, &v) in self.sums.iter_mut().zip(row) {
+                    // In double precision: a sum of millions loses the digits of single ones.
                     *sum += f64::from(v);
                 }
             }

@@ -94,22 +94,23 @@ impl SharedEncoders {
         let cores = available_parallelism().map_or(1, usize::from);
         // The number of sessions of the encoders (`EncoderOptions::throughput`).
         let workers = cores.min(4);
-        let batching = |size: Option<usize>| BatchOptions {
-            size: size.unwrap_or(1),
+        let largest = |sizes: Option<usize>| sizes.expect("an ensemble has a member");
+        let batching = |size: usize| BatchOptions {
+            size,
             workers,
             linger: LINGER,
         };
         let (model, told) = (Arc::clone(&embedder), Arc::clone(&metrics));
         let images = Batcher::start(
             "image",
-            batching(
+            batching(largest(
                 embedder
                     .image()
                     .members()
                     .iter()
                     .map(ImageEncoder::batch_size)
                     .max(),
-            ),
+            )),
             move |inputs: Vec<PreparedInput>| {
                 let vectors = model.encode_prepared(inputs)?;
                 Ok(vectors.into_iter().map(|v| v.map(Arc::from)).collect())
@@ -121,13 +122,13 @@ impl SharedEncoders {
             .members()
             .iter()
             .map(TextEncoder::batch_size);
-        let text_batch = text_batch.max().unwrap_or(1);
+        let text_batch = largest(text_batch.max());
         let (model, told) = (Arc::clone(&embedder), Arc::clone(&metrics));
         let texts = Batcher::start(
             "text",
             BatchOptions {
                 linger: Duration::ZERO,
-                ..batching(Some(text_batch))
+                ..batching(text_batch)
             },
             move |inputs: Vec<String>| {
                 let watch = WorkControl {

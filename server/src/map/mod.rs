@@ -32,7 +32,7 @@ impl AnchorMap {
     /// When a record or a file of second moments is damaged.
     pub fn of(set: &AnchorSet) -> Result<Self, AnchorsError> {
         let moments = set.moments()?;
-        let [covariance, _, _] = moments.covariances();
+        let covariance = moments.covariances().own.image;
         let mean = moments.means().image;
         let (directions, explained) = principal(&covariance);
         let places = (0..set.len() as AnchorId)

@@ -249,20 +249,24 @@ pub(super) async fn swap(
 ) -> Result<Json<ChangeResponse>, Refusal> {
     let set = app.set(Some(&name))?;
     let write = write_options(asked.dry_run, asked.keep)?;
+    /// What is to be live, owned by the work that another thread does.
+    enum Wanted {
+        Set(PathBuf),
+        Generation(u64),
+    }
     // Only names of served anchor sets, never paths: the operator decides what is served.
-    let from = match (asked.to, &asked.from) {
-        (Some(_), None) => None,
-        (None, Some(from)) if *from != name => Some(app.set(Some(from))?.path().to_owned()),
+    let wanted = match (asked.to, &asked.from) {
+        (Some(to), None) => Wanted::Generation(to),
+        (None, Some(from)) if *from != name => Wanted::Set(app.set(Some(from))?.path().to_owned()),
         _ => {
             let message = "give either `to`, a generation, or `from`, another served anchor set";
             return Err(Refusal::wrong_fields(message));
         }
     };
-    let to = asked.to.unwrap_or_default();
     change(&app, set, move |path| {
-        let target = match &from {
-            Some(other) => SwapTarget::Set(other),
-            None => SwapTarget::Generation(to),
+        let target = match &wanted {
+            Wanted::Set(other) => SwapTarget::Set(other),
+            Wanted::Generation(to) => SwapTarget::Generation(*to),
         };
         receipt(swap_content(&path, target, &write)?)
     })

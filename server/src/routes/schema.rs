@@ -330,7 +330,7 @@ fn distance(given: &str, name: &str) -> usize {
             row[j + 1] = exchanged.min(row[j] + 1).min(diagonal + 1);
         }
     }
-    row.last().copied().unwrap_or_default()
+    row[name.chars().count()]
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ use traces::PurgedPictures;
 
 pub(crate) use alias::alias;
 pub use audit::{PairTraces, audit, find, unknown_id};
-pub(crate) use beside::KeptLeftover;
+pub use beside::KeptLeftover;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
 pub(in crate::anchors::care) use removed::record_hash;
@@ -171,6 +171,7 @@ fn take_steps(
     steps: &mut PurgeSteps,
 ) -> Result<PurgeReport, AnchorsError> {
     let dry_run = request.dry_run;
+    // A kept generation is a way back to the pairs.
     let options = WriteOptions { dry_run, keep: 1 };
     let mut writer = SetWriter::begin(set, &options)?;
     let live = writer.live()?;
@@ -192,6 +193,7 @@ fn take_steps(
         });
     }
     let kept = witness::kept(set)?;
+    // Before anything is deleted: what identifies the pairs goes with them.
     let mut gone = removed::pairs(set, &live, &kept)?;
     let is_purge = |manifest: &Manifest| {
         let change = manifest.change.as_ref();
@@ -217,6 +219,7 @@ fn take_steps(
     let mut manifest = live.manifest().clone();
     let rewritten = rewrite(&live, &mut manifest, request.graphs, &gone.needles, dry_run)?;
     manifest.tombstones = None;
+    // No rollback may lead to a generation that goes when this one is published.
     manifest.parent = None;
     manifest.restored = None;
     writer.mark("rewrite");
@@ -267,6 +270,7 @@ fn take_steps(
     // A request may be known only from skipped rows, in a segment or in `damaged/`. These are deleted when the
     // purge is live, after which any request is accepted, and while the older generations, which show what
     // else mentions the pairs, are kept.
+    // The log was redacted before: a set that is live afterwards must not name the pairs any more.
     let receipt = writer.publish_then(next, || {
         skip_rows = traces::trim_skip_lists(set, &gone.needles)?;
         steps.begin(PurgeStep::Damaged);
@@ -281,6 +285,7 @@ fn take_steps(
         let mut folders = vec![set.to_owned()];
         folders.extend(request.cache.map(Path::to_owned));
         folders.extend(pictures.folders.iter().cloned());
+        // Bytes are searched, whatever file they are in, so that no format that was forgotten hides one.
         let mut searched = gone.needles.search(&folders)?;
         let (beside, unread) = beside::search(set, &gone.needles);
         searched.join(beside);

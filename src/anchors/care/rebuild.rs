@@ -41,6 +41,7 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
     }
     let dims = manifest.dims();
     for records in &records {
+        // Copies may be damaged in different files: any combination with the segment's name is its content.
         for image in &sources {
             for text in &sources {
                 if let Some(vectors) = stored(PerModality { image, text }, records.len(), dims)?
@@ -54,6 +55,7 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
     if records.is_empty() {
         return Ok(false);
     }
+    // Asked for last: it takes a model, and mostly some copy of the vectors is intact.
     let embedder = encoders(manifest)?;
     for records in &records {
         if let Some(vectors) = embedded(records, &embedder, watch)?
@@ -174,6 +176,7 @@ fn write_same(
             return Ok(false);
         }
     }
+    // The name is a hash of all records and vectors, so that nothing but the same content passes.
     let same = new.id() == entry.id;
     if same {
         // Existing graphs are rebuilt: which graphs pay off was decided when the segment was written.

@@ -10,9 +10,10 @@ use super::log_repair;
 use super::rebuild::rebuild;
 use super::removals::{self, RemovedSince};
 use super::{aside, sound, tombstone_repair};
+use crate::anchors::change::garbage;
 use crate::anchors::change::recover;
 use crate::anchors::change::swap::give_up;
-use crate::anchors::change::writer::{self, KEEP, WriteOptions};
+use crate::anchors::change::writer::{KEEP, WriteOptions};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::layout;
 use crate::anchors::stored::layout::LOCK;
@@ -88,6 +89,7 @@ pub fn repair<Error: From<AnchorsError>>(
         done.mended.push(format!("{LOCK} is a file again"));
     }
     let lock = WriteLock::acquire(set)?;
+    // Before anything is written: rewriting would lose what a newer program stored.
     newer_program::refuse(set, newest)?;
     log::refuse_unknown(set)?;
     // A killed repair may have renamed files without syncing.
@@ -106,6 +108,7 @@ pub fn repair<Error: From<AnchorsError>>(
             continue;
         };
         for entry in &manifest.segments {
+            // Generations share segments, and reading them is what a repair takes its time for.
             if !looked_at.insert(entry.id.clone()) {
                 continue;
             }
@@ -182,6 +185,7 @@ pub fn repair<Error: From<AnchorsError>>(
         }
         fs::write_atomically(&path, line.as_bytes()).map_err(AnchorsError::from)?;
     }
+    // `go_back` publishes as any change does, and takes the lock itself.
     drop(lock);
     // A repair collects no generation: the next change does.
     let keep = KEEP.max(witness.published.len() + 1);
@@ -199,13 +203,14 @@ pub fn repair<Error: From<AnchorsError>>(
         if !given_up.is_empty() {
             let _lock = WriteLock::acquire(set)?;
             give_up_generations(set, &given_up)?;
-            writer::collect(set, keep)?;
+            garbage::collect(set, keep)?;
         }
     }
     done.left = verify(set, true)?;
     if let Some(error) = unfinished {
         return Err(error);
     }
+    // Opened as its users will open it, for a repair must not report success of a set that does not answer.
     if let Err(error) = AnchorSet::open(set) {
         let what = error.into_damage()?.without_advice();
         let set = set.to_owned();

@@ -2,7 +2,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`writer`] | the next generation of an anchor set: lock, record, garbage collection |
+//! | [`writer`] | the next generation of an anchor set: lock, record, publication |
 //! | [`mod@build`] | pairs in, a published generation out |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
 //! | `incoming` | pairs from files or from memory |
@@ -10,11 +10,13 @@
 //! | [`respace`] | another recipe for the same pairs |
 //! | [`reweigh`] | other weights for several encoders of a modality |
 //! | [`select`] | which pairs a command selects |
+//! | `garbage` | leftovers of killed writers, and the files of old generations |
 //! | `recover` | recovers or removes segments that killed writers left |
 
 pub mod add;
 pub mod build;
 pub mod compact;
+pub(crate) mod garbage;
 pub(crate) mod incoming;
 pub(crate) mod recover;
 pub mod remove;

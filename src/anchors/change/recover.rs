@@ -51,6 +51,7 @@ pub(crate) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
         lacking.remove(&name);
         given.push(name);
     }
+    // While something is missing, any part may be what a repair rebuilds it from.
     let complete = all_read && lacking.is_empty();
     if !complete {
         let mut needless = Vec::new();

@@ -8,16 +8,17 @@
 //! Numbers of generations only grow: what a rollback makes live is a new generation with an old
 //! one's content, so that the log is the history and a number never means two things.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::recover;
+use super::garbage;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::change_record;
 use crate::anchors::stored::change_record::{ChangeRecord, ChangeSource};
+use crate::anchors::stored::content;
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::{Manifest, TombstonesEntry};
@@ -26,8 +27,6 @@ use crate::anchors::stored::publish::{self, WriteLock};
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
-use crate::anchors::stored::witness;
-use crate::anchors::stored::{content, log, place};
 use crate::disk as fs;
 
 /// The default number of kept generations.
@@ -142,14 +141,17 @@ impl SetWriter {
     /// disk refuses.
     pub(crate) fn begin(set: &Path, options: &WriteOptions) -> Result<Self, AnchorsError> {
         let phases = PhaseTimer::begin();
+        // Before the lock, whose file would be created in a folder that is not an anchor set.
         publish::current(set)?;
         let lock = if options.dry_run {
             newer_program::refuse(set, publish::live_number(set)?)?;
             None
         } else {
             let lock = WriteLock::acquire(set)?;
+            // Under the lock, so that nobody publishes in between, and before anything is removed.
             newer_program::refuse(set, publish::live_number(set)?)?;
-            sweep(set)?;
+            garbage::sweep(set)?;
+            // After the sweep: records are completed from manifests, of which none may be a killed writer's.
             history::reconcile(set)?;
             Some(lock)
         };
@@ -209,6 +211,7 @@ impl SetWriter {
         if let Some(manifest) = receipt.1.take() {
             publish::publish(&self.set, &manifest)?;
             self.mark("publish");
+            // Between publication and collection: what fails here leaves the older generations as evidence.
             then()?;
             receipt.0.warnings = settle(&self.set, &receipt.0.change, self.options.keep);
             self.mark("log and collect");
@@ -305,6 +308,7 @@ fn prepare(
         return Ok((receipt(change), None));
     }
     fs::create_dir_all(&layout::generations_folder(set))?;
+    // The list of ids is named by the manifest's record, so it has to be durable before the manifest.
     change.note_ids(set, &next.ids.0, &next.ids.1)?;
     if let Some(tombstones) = next.tombstones {
         manifest.tombstones = None;
@@ -330,6 +334,7 @@ fn prepare(
         }
     }
     manifest.change = Some(change.clone());
+    // Opened as a reader would before anything names it: what does not open must not go live.
     AnchorSet::from_manifest(set, manifest.clone())?;
     Ok((receipt(change), Some(manifest)))
 }
@@ -339,100 +344,10 @@ fn prepare(
 fn settle(set: &Path, change: &ChangeRecord, keep: usize) -> Vec<String> {
     // Records missing from the log are in the manifests, which must not be removed before they are logged.
     let logged = history::append(set, change, Some(keep as u64));
-    let settled = logged.and_then(|()| collect(set, keep));
+    let settled = logged.and_then(|()| garbage::collect(set, keep));
     settled
         .err()
         .map(|error| error.to_string())
         .into_iter()
         .collect()
-}
-
-/// Removes leftovers of killed writers: hidden files that nothing needs, and files of
-/// generations after the live one. A missing segment that is found under a hidden name is restored.
-fn sweep(set: &Path) -> Result<(), AnchorsError> {
-    // `CURRENT` may be from a writer that was killed before syncing its rename.
-    fs::sync_folder(set)?;
-    // Before any manifest is removed.
-    recover::segments(set)?;
-    let live = publish::live_number(set)?;
-    let generations = layout::generations_folder(set);
-    fs::sweep_hidden(set, |name| name == layout::CURRENT)?;
-    fs::sweep_hidden(&generations, layout::in_generations)?;
-    // Left by a purge.
-    fs::remove_hidden(&set.join(format!("{}{}", fs::REMOVING, layout::DAMAGED)))?;
-    for name in fs::names(&generations)? {
-        if layout::generation_of(&name).is_some_and(|n| n > live) {
-            fs::remove_file(&generations.join(name))?;
-        }
-    }
-    history::sweep(set)
-}
-
-/// Removes all but the newest `keep` generations (and the target of a rollback), then
-/// the files that no remaining one uses. Readers that have them mapped keep them. Removed files
-/// do not reappear after a power failure.
-///
-/// # Errors
-/// On an I/O error; nothing that a kept generation uses is removed then.
-pub(crate) fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
-    let kept = witness::kept(set)?;
-    let newest = kept.len().saturating_sub(keep.max(1));
-    let live = Manifest::read(set, &publish::current(set)?)?;
-    let wanted = |n: &u64| kept[newest..].contains(n) || (keep > 1 && live.parent == Some(*n));
-    let (stay, go): (Vec<u64>, Vec<u64>) = kept.iter().partition(|n| wanted(n));
-    let mut files = BTreeSet::new();
-    let mut segments = BTreeSet::new();
-    // The files of a missing or damaged manifest are unknown, so none may be removed.
-    let mut all_read = !log::lacks_manifest(set)?;
-    for generation in stay {
-        let name = layout::generation_name(generation);
-        match Manifest::read(set, &name) {
-            Ok(manifest) => {
-                files.insert(format!("{name}.json"));
-                files.extend(manifest.tombstones.map(|t| t.file));
-                segments.extend(manifest.segments.into_iter().map(|s| s.id));
-            }
-            Err(_) => all_read = false,
-        }
-    }
-    let folder = layout::generations_folder(set);
-    let manifest = |name: &String| {
-        name.strip_suffix(".json")
-            .and_then(layout::generation_number)
-    };
-    // Manifests first: one that reappears after a power failure must not lack its files.
-    let (manifests, others): (Vec<String>, Vec<String>) = fs::names(&folder)?
-        .into_iter()
-        .partition(|name| manifest(name).is_some());
-    let manifests = manifests
-        .into_iter()
-        .filter(|name| manifest(name).is_some_and(|n| go.contains(&n)));
-    let others = others
-        .into_iter()
-        .filter(|name| all_read && !files.contains(name) && layout::in_generations(name));
-    let remove_file = |path: &Path| Ok(fs::remove_file(path)?);
-    remove_all(&folder, manifests.collect(), remove_file)?;
-    remove_all(&folder, others.collect(), remove_file)?;
-    let folder = layout::segments_folder(set);
-    // Hidden names that remain are needed or in use by another process; other unknown names
-    // were not created by asif.
-    let gone =
-        |name: &String| all_read && !segments.contains(name) && layout::is_segment_name(name);
-    let names = fs::names(&folder)?.into_iter().filter(gone);
-    remove_all(&folder, names.collect(), place::remove_segment)
-}
-
-/// Removes these from a folder, durably.
-fn remove_all(
-    folder: &Path,
-    names: Vec<String>,
-    remove: impl Fn(&Path) -> Result<(), AnchorsError>,
-) -> Result<(), AnchorsError> {
-    for name in &names {
-        remove(&folder.join(name))?;
-    }
-    if !names.is_empty() {
-        fs::sync_folder(folder)?;
-    }
-    Ok(())
 }

@@ -106,6 +106,7 @@ impl AdmissionChecks {
             })
         })?;
         if let Some(live) = live {
+            // Before the costly checks: vectors of another encoder cannot be compared with those of questions.
             self.check_encoders(live, set.manifest())?;
         }
         let snapshot = self.prepare(set, &mut phases)?;
@@ -125,6 +126,7 @@ impl AdmissionChecks {
         let tried = publish::current(&self.path).ok();
         for generation in witness::look(&self.path)?.published {
             let name = layout::generation_name(generation);
+            // It was refused just now.
             if tried.as_ref() == Some(&name) {
                 continue;
             }
@@ -153,6 +155,7 @@ impl AdmissionChecks {
         let space = timed(&mut phases.center, || {
             self.pool.install(|| SetSpace::fit(&set, space, search))
         })?;
+        // Before warming, which would fill memory with pages that nobody may use.
         sound::answers(&set, space.clone())?;
         timed(&mut phases.warm, || {
             warm(&set, search, self.options.warm_bytes)
@@ -227,6 +230,7 @@ impl AdmissionChecks {
     fn verify(&mut self, set: &AnchorSet) -> Result<(), AnchorsError> {
         let folder = layout::segments_folder(&self.path);
         for (entry, segment) in set.manifest().segments.iter().zip(set.segments()) {
+            // Before the checksums are compared: a file that changes meanwhile gets another stamp.
             let stamp = stamp(&folder.join(&entry.id))?;
             if self.verified.get(&entry.id) != Some(&stamp) {
                 segment.verify()?;
@@ -246,6 +250,7 @@ impl AdmissionChecks {
         let Some(canary) = &self.options.canary else {
             return Ok(());
         };
+        // The caller's code must not end the thread that keeps the set up to date.
         let said = catch_unwind(AssertUnwindSafe(|| canary(set)))
             .unwrap_or_else(|_| Err("the check panicked".to_owned()));
         said.map_err(|reason| LiveError::Canary {

@@ -15,7 +15,7 @@ pub enum LiveError {
     /// The caller's canary check failed.
     #[error(
         "{path}: generation {generation} failed its canary: {reason}; \
-         a rollback of the set goes back to the one before", path = path.display()
+         a rollback of the anchor set goes back to the one before", path = path.display()
     )]
     Canary {
         /// The anchor set.
@@ -29,7 +29,7 @@ pub enum LiveError {
     #[error(
         "{path}: generation {generation} was made with {modality} encoder {found}, and this \
          process answers with {live}; start it again with the encoder of the new generation, or \
-         roll the set back", path = path.display()
+         roll the anchor set back", path = path.display()
     )]
     OtherEncoder {
         /// The anchor set.
@@ -46,7 +46,7 @@ pub enum LiveError {
     /// The anchor set is older than the live generation of this process: it was restored from a copy.
     #[error(
         "{path}: generation {found} is live, but this process has answered from generation {live}, \
-         and a set goes back by a new generation, as a rollback makes it; if it was restored from a \
+         and an anchor set goes back by a new generation, as a rollback makes it; if it was restored from a \
          copy and is to answer as it is, start the process again", path = path.display()
     )]
     Older {

@@ -145,6 +145,7 @@ impl LiveSet {
         let live = self.load();
         // Whole manifests are compared: a replaced folder may restart its generation numbers.
         let wanted = admission.wanted()?;
+        // Numbers only grow, so this is a copy of an older state, which would undo what clients were told.
         if wanted.generation < live.generation() {
             return Err(LiveError::Older {
                 path: self.path.clone(),
@@ -164,7 +165,9 @@ impl LiveSet {
             seconds,
         };
         let pairs = snapshot.set().len() as u64;
+        // Queries that hold the old snapshot finish on it; those that load from now on get the new one.
         self.live.store(snapshot);
+        // Its last holder would unmap it, which takes time for large files: that must not be a query.
         admission.retire(live);
         let mut status = lock(&self.status);
         *status = LiveStatus {

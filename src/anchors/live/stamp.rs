@@ -29,6 +29,7 @@ pub(super) fn stamp(folder: &Path) -> Result<Vec<VerifiedFileStamp>, AnchorsErro
             device: metadata.dev(),
             inode: metadata.ino(),
             length: metadata.len(),
+            // Not the time of modification, which programs can set: whoever writes cannot choose this one.
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         });
     }

@@ -65,7 +65,7 @@ impl Watcher {
             .name("asif-watcher".to_owned())
             .spawn(move || watch.run(&stopped))
             .map_err(|source| LiveError::Thread {
-                what: "watching the set",
+                what: "watching the anchor set",
                 source,
             })?;
         Ok(Self {
@@ -78,6 +78,7 @@ impl Watcher {
 impl Drop for Watcher {
     /// Waits for a running refresh, unless the disk hangs.
     fn drop(&mut self) {
+        // Dropping the sender wakes the thread at once, in the midst of its interval.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
             // A callback that owns its watcher drops it on that thread.
@@ -132,6 +133,7 @@ impl<F: FnMut(Result<RefreshOutcome, LiveError>)> WatcherThread<F> {
             self.live.forget_removed();
             return;
         }
+        // Also where the refresh fails: the same state is tried again by the clock, not at every poll.
         self.seen = Some(stamp);
         let result = self.live.refresh();
         let before = self.failure.take();
@@ -140,6 +142,7 @@ impl<F: FnMut(Result<RefreshOutcome, LiveError>)> WatcherThread<F> {
             Ok(RefreshOutcome::Swapped(_)) => true,
             Err(error) => {
                 let message = error.to_string();
+                // A new state starts with a short pause, even where it fails with the same words.
                 let again = before.filter(|f| f.message == message && !moved);
                 let news = again.is_none();
                 let pause = again.map_or(self.interval, |f| (f.pause * 2).min(PATIENCE));

@@ -107,6 +107,7 @@ pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), Anch
         Err(error) => return Ok((Vec::new(), vec![wrong(error.to_string())])),
     };
     let (mut lines, mut findings) = (Vec::new(), Vec::new());
+    // What follows the last line end is a line that was being written when its writer was killed.
     let Some(end) = bytes.iter().rposition(|&b| b == b'\n') else {
         return Ok((lines, findings));
     };
@@ -131,6 +132,7 @@ pub(crate) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
         return Ok(None);
     };
     let text = String::from_utf8_lossy(&text);
+    // Without a torn line at the end, as in `read`.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let last = whole.lines().rev().find_map(|line| parse(line).ok());
     Ok(last.map(|last| (last.change.generation, last.checked)))

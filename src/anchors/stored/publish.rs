@@ -51,6 +51,7 @@ pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
             path: path.clone(),
             reason,
         })?;
+    // Durable before `CURRENT` names it: after a crash a name without its manifest would be no set at all.
     fs::write_atomically(&path, &json)?;
     Ok(fs::write_atomically(
         &set.join(layout::CURRENT),
@@ -77,9 +78,11 @@ impl WriteLock {
             .read(true)
             .write(true)
             .create(true)
+            // Nor does a writer remove the file when it ends: a lock on a removed file excludes nobody.
             .truncate(false)
             .clone();
         let mut file = options.open(&path)?;
+        // Locked before its content is touched: the holder's line must stay readable for whoever is refused.
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
@@ -109,6 +112,7 @@ fn holder_in(file: &mut File) -> Result<String, AnchorsError> {
         let mut holder = String::new();
         file.rewind()?;
         file.read_to_string(&mut holder)?;
+        // The lock is taken before the line is written: for a moment it is torn, or the last holder's.
         if holder.ends_with('\n') && may_live(holder.trim()) {
             return Ok(holder.trim().to_owned());
         }
@@ -133,9 +137,11 @@ fn may_live(holder: &str) -> bool {
     there != host() || !ended
 }
 
+/// This machine's name, from a call that cannot fail: a name that could not be read would be the same
+/// empty one on every machine that shares the folder, and another's running process would count as ended.
 fn host() -> String {
-    let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    host.trim().to_owned()
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
 }
 
 impl Drop for WriteLock {

@@ -46,19 +46,28 @@ impl PairRecord {
     }
 
     /// The metadata's value for `key`, if it is there and is a string.
+    ///
+    /// # Panics
+    /// As [`metadata`](Self::metadata).
     pub fn meta_text(&self, key: &str) -> Option<String> {
         self.metadata().get(key)?.as_str().map(str::to_owned)
     }
 
-    /// The metadata. Records are only written and read with a JSON object as `meta`; one that was
-    /// constructed otherwise has no metadata.
+    /// The metadata.
+    ///
+    /// # Panics
+    /// When [`meta`](Self::meta) is not a JSON object. Such a record is neither written nor read, so it was
+    /// constructed by the caller. Without metadata no filter would find it, and a pair to be removed
+    /// would stay.
     pub fn metadata(&self) -> Map<String, Value> {
-        self.checked_metadata().unwrap_or_default()
+        self.checked_metadata()
+            .expect("records are written and read with a JSON object only")
     }
 
     /// The metadata, or why it is invalid.
     fn checked_metadata(&self) -> Result<Map<String, Value>, String> {
-        serde_json::from_str(&self.meta).map_err(|e| format!("its metadata is no JSON object: {e}"))
+        serde_json::from_str(&self.meta)
+            .map_err(|e| format!("its metadata is not a JSON object: {e}"))
     }
 }
 
@@ -123,7 +132,7 @@ impl RecordsWriter {
     /// Appends a record, and where its image lies; returns the record's bytes.
     ///
     /// # Errors
-    /// When the record is larger than 64 MiB, its metadata is no JSON object, or on an I/O error.
+    /// When the record is larger than 64 MiB, its metadata is not a JSON object, or on an I/O error.
     pub(crate) fn push(
         &mut self,
         record: &PairRecord,
@@ -360,7 +369,7 @@ mod tests {
                 error.contains("JSON object") && error.contains("\"x\""),
                 "{error}"
             );
-            assert!(other.metadata().is_empty());
+            assert!(other.checked_metadata().is_err());
             // As a file may have it that was damaged before its checksum was made.
             writer.append(&other).unwrap();
         }

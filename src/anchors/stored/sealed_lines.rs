@@ -46,7 +46,7 @@ pub(crate) fn rows_sound(file: &str, text: &str) -> Result<bool, String> {
     let sealed = lines.iter().filter(|l| l.contains(CHECK_KEY)).count();
     for (i, line) in lines.iter().enumerate() {
         if let Err(error) = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line) {
-            return Err(format!("line {} is no row: {error}", i + 1));
+            return Err(format!("line {} is not a row: {error}", i + 1));
         }
         let place = format!("{}/{}", i + 1, lines.len());
         if sealed > 0 && sealed_place(file, line) != Some(&place) {

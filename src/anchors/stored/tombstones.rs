@@ -61,6 +61,7 @@ impl Tombstones {
         row: usize,
         vectors: PerModality<&[f32]>,
     ) -> bool {
+        // Segments that were added after the last removal are not covered yet.
         for entry in entries.iter().take(segment + 1).skip(self.segments.len()) {
             self.segments.push(IdSet::none(entry.pairs as usize));
         }
@@ -88,6 +89,7 @@ impl Tombstones {
             .collect();
         for (i, _) in gone.iter().enumerate().filter(|(_, gone)| **gone) {
             for (sum, whole) in self.sums.as_mut().zip(sums[i]) {
+                // The whole segment leaves the set, and its removed pairs leave the sum of removed ones.
                 sum.subtract(whole);
             }
         }
@@ -172,7 +174,7 @@ impl Tombstones {
         let numbers = |name: &str| -> Result<Vec<u64>, AnchorsError> {
             let (numbers, rest) = container.section(name)?.as_chunks::<8>();
             if !rest.is_empty() {
-                return Err(damaged(format!("section `{name}` is no list of u64")));
+                return Err(damaged(format!("section `{name}` is not a list of u64")));
             }
             Ok(numbers.iter().map(|b| u64::from_le_bytes(*b)).collect())
         };

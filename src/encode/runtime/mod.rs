@@ -190,7 +190,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("libnothing.so") && error.contains("tools/quickstart.sh"),
+            error.contains("libnothing.so") && error.contains("ASIF_ONNXRUNTIME"),
             "{error}"
         );
     }

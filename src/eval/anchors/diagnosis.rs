@@ -12,9 +12,8 @@ use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
 use crate::embed::WorkControl;
 use crate::eval::{IntervalEstimate, wilson};
 use crate::modality::Modality;
-use crate::space::diagnose::alignment::{
-    NeighbourAgreement, cka_against_chance, mutual_neighbours,
-};
+pub use crate::space::diagnose::alignment::NeighbourAgreement;
+use crate::space::diagnose::alignment::{cka_against_chance, mutual_neighbours};
 use crate::space::diagnose::gram::{neighbours, products};
 use crate::space::diagnose::{clusters, hubs, language};
 use asif_index::random::sample;

@@ -15,9 +15,8 @@ use crate::eval::{Dataset, IntervalEstimate, wilson};
 use crate::image_source::ImageSource;
 use crate::modality::Modality;
 use crate::space::anchors::NearestAnchors;
-use crate::space::influence::{
-    LabelledRow, MarginEffect, PromptRows, is_right, of_anchors, refilled,
-};
+pub use crate::space::influence::MarginEffect;
+use crate::space::influence::{LabelledRow, PromptRows, is_right, of_anchors, refilled};
 use crate::space::prompts::{LabelList, PromptTemplates};
 use crate::space::vector::mean_direction;
 use crate::space::{PromptAggregation, RelativeParams, RelativeRow};

@@ -6,6 +6,7 @@ use super::content::{AnchorCard, ExplanationCard, ImageCard, LabelBar};
 use super::escape::EscapedText;
 use super::thumb;
 use crate::encode::image::thumbnail::ThumbnailImage;
+use crate::modality::PerModality;
 
 /// Writes the card; `number` makes its heading's id unique on the page.
 pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Result {
@@ -150,7 +151,7 @@ fn write_anchor(page: &mut String, anchor: &AnchorCard, strongest: f64) -> Resul
         width = width(share.abs() / strongest),
         percent = percent(share),
     )?;
-    let [image, text] = anchor.similarities.map(|s| number(s as f32));
+    let PerModality { image, text } = anchor.similarities.map(|s| number(s as f32));
     writeln!(
         page,
         r#"<p class="numbers">{} · image {image} · text {text}</p>"#,

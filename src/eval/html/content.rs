@@ -1,6 +1,7 @@
 //! The contents of a page.
 
 use crate::encode::image::thumbnail::ThumbnailImage;
+use crate::modality::PerModality;
 
 /// One image with its predictions and their explanation.
 #[derive(Debug, Clone)]
@@ -63,8 +64,8 @@ pub(crate) struct AnchorCard {
     pub contribution_share: f64,
     /// Its contribution in the unit of the label's similarity.
     pub amount: f64,
-    /// The cosine of both images, and of prompt and text.
-    pub similarities: [f64; 2],
+    /// The cosine of its image and the image in question, and of its text and the prompt.
+    pub similarities: PerModality<f64>,
     /// The source of the pair.
     pub source: Option<String>,
     /// The licence of the pair.

@@ -2,6 +2,7 @@ use image::DynamicImage;
 
 use super::*;
 use crate::encode::image::thumbnail::{ThumbnailImage, thumbnail};
+use crate::modality::PerModality;
 
 const HOSTILE: &str = "</p><script>alert(1)</script><img src=x onerror='alert(2)'> \"&\u{202e}";
 
@@ -16,7 +17,10 @@ fn card(text: &str) -> ImageCard {
         thumbnail,
         contribution_share: share,
         amount: share * 2.0,
-        similarities: [0.25, share],
+        similarities: PerModality {
+            image: 0.25,
+            text: share,
+        },
         source: Some(text.to_owned()),
         licence: None,
     };
@@ -155,7 +159,7 @@ fn a_page_of_real_pictures() {
             thumbnail: Some(read(pair.image.path().unwrap())),
             contribution_share: 0.0,
             amount: 0.0,
-            similarities: [0.5, 0.5],
+            similarities: PerModality::of(|_| 0.5),
             source: pair
                 .meta
                 .get("source")

@@ -98,6 +98,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     pub(crate) fn mapped(&self, maps: PerModality<LinearMap>) -> PerModality<CoordinateFrame> {
         let sides = PerModality::of(|side| side);
         sides.zip(maps).map(|(side, map)| {
+            // One number a row is kept: projected anchors would take as much memory as the set itself.
             let norms = self.anchors.of_stored(side, &|rows| map.norms(rows));
             CoordinateFrame::mapped(map, &norms)
         })

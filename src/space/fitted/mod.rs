@@ -198,6 +198,7 @@ impl FittedSpace {
         vectors: &[f32],
     ) -> Result<Vec<Vec<PartCode>>, A::Error> {
         let with_rows: Vec<&FittedRows> = self.parts.iter().filter_map(FittedPart::rows).collect();
+        // For all parts in one pass, because reading the anchors costs more than comparing them.
         let mut rows = searched(anchors, side, &with_rows, vectors)?.into_iter();
         let n = vectors.len() / anchors.dims()[side].max(1);
         let mut codes: Vec<Vec<PartCode>> = vec![Vec::with_capacity(self.parts.len()); n];
@@ -244,6 +245,7 @@ impl FittedSpace {
 /// At most `size` of `n` anchors, evenly spaced.
 pub(super) fn evenly(size: usize, n: usize) -> Vec<u32> {
     let size = size.min(n);
+    // In u64 on every machine: the product exceeds 32 bits.
     let place = |i: usize| (i as u64 * n as u64 / size as u64) as u32;
     (0..size).map(place).collect()
 }

@@ -13,7 +13,7 @@ use faer::{Mat, Par, Side};
 use ndarray::Array2;
 
 use super::params::CanonicalParams;
-use super::{LinearMap, Moments};
+use super::{Covariances, LinearMap, Moments};
 use crate::modality::PerModality;
 
 /// No map can be fitted to the moments of some pairs.
@@ -73,12 +73,11 @@ impl CanonicalFactors {
     /// # Errors
     /// [`FitError`].
     pub(crate) fn of(moments: &Moments, shrinkage: f64) -> Result<Self, FitError> {
-        let [sx, sy, cxy] = checked(moments)?;
-        let factors = PerModality {
-            image: factor(&sx, shrinkage)?,
-            text: factor(&sy, shrinkage)?,
-        };
-        let mut left = cxy;
+        let FitCovariances { own, cross } = checked(moments)?;
+        let factors = own.try_map(|s| factor(&s, shrinkage))?;
+        // C with L^-1 from the left, then transposed with K^-1 from the left: the transpose of the
+        // documented product. No inverse is formed.
+        let mut left = cross;
         solve_lower_triangular_in_place(factors.image.L(), left.as_mut(), Par::Seq);
         let mut between = left.transpose().to_owned();
         solve_lower_triangular_in_place(factors.text.L(), between.as_mut(), Par::Seq);
@@ -107,6 +106,7 @@ impl CanonicalFactors {
         let scale: Vec<f64> = (0..dims)
             .map(|i| match i < known {
                 true => self.correlations[i].max(0.0).powf(params.exponent),
+                // A weight of 0 rather than fewer coordinates: whoever asked for so many gets so many.
                 false => 0.0,
             })
             .collect();
@@ -140,8 +140,8 @@ fn known(values: &[f64]) -> usize {
 /// # Errors
 /// [`FitError`].
 pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<PerModality<LinearMap>, FitError> {
-    let [sx, _, cxy] = checked(moments)?;
-    let w = factor(&sx, shrinkage)?.solve(&cxy);
+    let FitCovariances { own, cross } = checked(moments)?;
+    let w = factor(&own.image, shrinkage)?.solve(&cross);
     Ok(onto_texts(moments, &w))
 }
 
@@ -151,10 +151,13 @@ pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<PerModality<LinearMap>
 /// # Errors
 /// [`FitError`].
 pub fn procrustes(moments: &Moments) -> Result<PerModality<LinearMap>, FitError> {
-    let [_, _, cxy] = checked(moments)?;
-    let svd = cxy.thin_svd().map_err(|_| FitError::Decomposition("SVD"))?;
+    let cross = checked(moments)?.cross;
+    let svd = cross
+        .thin_svd()
+        .map_err(|_| FitError::Decomposition("SVD"))?;
     let values: Vec<f64> = svd.S().column_vector().iter().copied().collect();
     let known = known(&values);
+    // Over the known directions alone: the singular vectors of the others are arbitrary.
     let w = svd.U().subcols(0, known) * svd.V().subcols(0, known).transpose();
     Ok(onto_texts(moments, &w))
 }
@@ -164,7 +167,6 @@ pub fn procrustes(moments: &Moments) -> Result<PerModality<LinearMap>, FitError>
 /// # Errors
 /// [`FitError`].
 pub fn whitening(moments: &Moments, shrinkage: f64) -> Result<PerModality<LinearMap>, FitError> {
-    let [sx, sy, _] = checked(moments)?;
     let side = |(s, mean): (Mat<f64>, Vec<f64>)| {
         let l = factor(&s, shrinkage)?;
         let mut m = Mat::<f64>::identity(s.nrows(), s.nrows());
@@ -175,11 +177,8 @@ pub fn whitening(moments: &Moments, shrinkage: f64) -> Result<PerModality<Linear
             vec![1.0; s.nrows()],
         ))
     };
-    let covariances = PerModality {
-        image: sx,
-        text: sy,
-    };
-    covariances.zip(moments.means()).try_map(side)
+    let own = checked(moments)?.own;
+    own.zip(moments.means()).try_map(side)
 }
 
 fn onto_texts(moments: &Moments, w: &Mat<f64>) -> PerModality<LinearMap> {
@@ -191,16 +190,22 @@ fn onto_texts(moments: &Moments, w: &Mat<f64>) -> PerModality<LinearMap> {
     }
 }
 
-/// The covariances, unless they are zero.
-fn checked(moments: &Moments) -> Result<[Mat<f64>; 3], FitError> {
-    let covariances = moments
-        .covariances()
-        .map(|c| Mat::from_fn(c.nrows(), c.ncols(), |i, j| c[[i, j]]));
+/// [`Covariances`] as matrices of the solvers.
+struct FitCovariances {
+    own: PerModality<Mat<f64>>,
+    cross: Mat<f64>,
+}
+
+/// The covariances, unless those of a side are zero.
+fn checked(moments: &Moments) -> Result<FitCovariances, FitError> {
+    let Covariances { own, cross } = moments.covariances();
+    let matrix = |c: Array2<f64>| Mat::from_fn(c.nrows(), c.ncols(), |i, j| c[[i, j]]);
+    let (own, cross) = (own.map(matrix), matrix(cross));
     let flat = |s: &Mat<f64>| (0..s.nrows()).map(|i| s[(i, i)]).sum::<f64>() <= 1e-12;
-    if moments.count() < 2 || flat(&covariances[0]) || flat(&covariances[1]) {
+    if moments.count() < 2 || own.iter().any(flat) {
         return Err(FitError::TooFew(moments.count()));
     }
-    Ok(covariances)
+    Ok(FitCovariances { own, cross })
 }
 
 /// The Cholesky factor of `s + shrinkage * mean(eig(s)) * I`.
@@ -209,6 +214,7 @@ fn factor(s: &Mat<f64>, shrinkage: f64) -> Result<Llt<f64>, FitError> {
     let mean = (0..n).map(|i| s[(i, i)]).sum::<f64>() / n as f64;
     let mut shrunk = s.clone();
     for i in 0..n {
+        // In units of the mean variance, so that a shrinkage means the same for encoders of any scale.
         shrunk[(i, i)] += shrinkage * mean;
     }
     shrunk
@@ -279,7 +285,7 @@ mod tests {
                 exponent,
             };
             let moments = moments(300);
-            let [sx, sy, cxy] = moments.covariances();
+            let Covariances { own, cross } = moments.covariances();
             let maps = canonical(&moments, &params).unwrap();
             let correlations = maps.image.scale().to_vec();
             assert!(correlations.is_sorted_by(|a, b| a >= b) && correlations[0] <= 1.0);
@@ -290,23 +296,23 @@ mod tests {
             };
             let (mx, my) = (wide(&maps.image), wide(&maps.text));
             near(
-                &mx.t().dot(&shrunk(&sx, shrinkage)).dot(&mx),
+                &mx.t().dot(&shrunk(&own.image, shrinkage)).dot(&mx),
                 &power(2.0 * exponent),
             );
             near(
-                &my.t().dot(&shrunk(&sy, shrinkage)).dot(&my),
+                &my.t().dot(&shrunk(&own.text, shrinkage)).dot(&my),
                 &power(2.0 * exponent),
             );
-            near(&mx.t().dot(&cxy).dot(&my), &power(2.0 * exponent + 1.0));
+            near(&mx.t().dot(&cross).dot(&my), &power(2.0 * exponent + 1.0));
         }
     }
 
     #[test]
     fn ridge_solves_the_normal_equations() {
         let moments = moments(300);
-        let [sx, _, cxy] = moments.covariances();
+        let Covariances { own, cross } = moments.covariances();
         let PerModality { image, text } = ridge(&moments, 0.5).unwrap();
-        near(&shrunk(&sx, 0.5).dot(&wide(&image)), &cxy);
+        near(&shrunk(&own.image, 0.5).dot(&wide(&image)), &cross);
         assert!(text.matrix().is_none());
         assert_eq!(text.coordinates(), image.coordinates());
     }
@@ -314,11 +320,11 @@ mod tests {
     #[test]
     fn procrustes_has_orthonormal_columns_and_whitening_makes_the_identity() {
         let moments = moments(300);
-        let [sx, sy, _] = moments.covariances();
+        let own = moments.covariances().own;
         let w = wide(&procrustes(&moments).unwrap().image);
         near(&w.t().dot(&w), &Array2::eye(DIMS.text));
         let maps = whitening(&moments, 0.2).unwrap();
-        for (s, map) in [&sx, &sy].into_iter().zip(maps.iter()) {
+        for (s, map) in own.iter().zip(maps.iter()) {
             let m = wide(map);
             near(&m.t().dot(&shrunk(s, 0.2)).dot(&m), &Array2::eye(s.nrows()));
         }
@@ -328,7 +334,7 @@ mod tests {
     #[test]
     fn a_canonical_score_splits_into_pairs_through_the_covariance() {
         let moments = moments(300);
-        let [_, _, cxy] = moments.covariances();
+        let cross = moments.covariances().cross;
         for exponent in [0.5, 1.0] {
             let params = CanonicalParams {
                 dims: 3,
@@ -341,7 +347,7 @@ mod tests {
             let h = maps.text.unscaled(&v, 2.0 * exponent as f32);
             let sum: f64 = (0..DIMS.image)
                 .flat_map(|i| (0..DIMS.text).map(move |j| (i, j)))
-                .map(|(i, j)| f64::from(g[i]) * cxy[[i, j]] * f64::from(h[j]))
+                .map(|(i, j)| f64::from(g[i]) * cross[[i, j]] * f64::from(h[j]))
                 .sum();
             assert!((sum - dot(&u, &v)).abs() < 1e-4, "{sum}");
         }

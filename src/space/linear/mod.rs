@@ -19,5 +19,5 @@ mod params;
 
 pub use fit::{CanonicalFactors, FitError, canonical, procrustes, ridge, whitening};
 pub use map::LinearMap;
-pub use moments::Moments;
+pub use moments::{Covariances, Moments};
 pub use params::CanonicalParams;

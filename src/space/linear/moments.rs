@@ -91,6 +91,7 @@ impl Moments {
         } = self.dims();
         let blocks = pairs.image.chunks(BLOCK * dx);
         for (x, y) in blocks.zip(pairs.text.chunks(BLOCK * dy)) {
+            // Both sides are cut after the same number of pairs, so that rows of a block belong together.
             let n = x.len() / dx;
             let sides = PerModality { image: x, text: y }.map(rounded);
             for (sum, side) in self.first.as_mut().zip(sides.as_ref()) {
@@ -138,20 +139,36 @@ impl Moments {
         self.first.as_ref().map(mean)
     }
 
-    /// The covariances of x with x, y with y and x with y: `[dx, dx]`, `[dy, dy]`, `[dx, dy]`.
-    pub fn covariances(&self) -> [Array2<f64>; 3] {
+    /// The covariances of both sides.
+    pub fn covariances(&self) -> Covariances {
         let n = self.count.max(1) as f64;
         let PerModality { image: x, text: y } = self.means();
-        let sides = [(&x, &x), (&y, &y), (&x, &y)];
-        std::array::from_fn(|i| {
-            let (left, right) = sides[i];
-            let mut covariance = &self.second[i] / (UNITS * UNITS * n);
+        let covariance = |sum: &Array2<f64>, left: &[f64], right: &[f64]| {
+            // In units until here: the sums are exact integers, and the division is the first rounding.
+            let mut covariance = sum / (UNITS * UNITS * n);
             for (mut row, l) in covariance.rows_mut().into_iter().zip(left) {
                 row.iter_mut().zip(right).for_each(|(c, r)| *c -= l * r);
             }
             covariance
-        })
+        };
+        let [xx, yy, xy] = &self.second;
+        Covariances {
+            own: PerModality {
+                image: covariance(xx, &x, &x),
+                text: covariance(yy, &y, &y),
+            },
+            cross: covariance(xy, &x, &y),
+        }
     }
+}
+
+/// The covariances of the vectors of some pairs.
+#[derive(Debug, Clone)]
+pub struct Covariances {
+    /// Of each side with itself: `[dx, dx]` and `[dy, dy]`.
+    pub own: PerModality<Array2<f64>>,
+    /// Of the images with the texts: `[dx, dy]`.
+    pub cross: Array2<f64>,
 }
 
 /// A component as [`Moments`] counts it.
@@ -173,6 +190,7 @@ fn add_product(sum: &mut Array2<f64>, left: MatRef<'_, f64>, right: MatRef<'_, f
     };
     let tiles: Vec<_> = spans(left.ncols())
         .flat_map(|rows| spans(right.ncols()).map(move |columns| (rows, columns)))
+        // The product with itself is symmetric, which saves nearly half of the tiles.
         .filter(|(rows, columns)| !own || columns.0 >= rows.0)
         .collect();
     let products: Vec<Mat<f64>> = tiles
@@ -273,7 +291,7 @@ mod tests {
             image: &x,
             text: &y,
         });
-        let [_, _, xy] = moments.covariances();
+        let xy = moments.covariances().cross;
         let mean = |rows: &[f32], dim: usize, j: usize| {
             rows.chunks_exact(dim).map(|r| f64::from(r[j])).sum::<f64>() / 200.0
         };

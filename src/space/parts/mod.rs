@@ -24,11 +24,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use asif_canonical::AsifCanonicalParams;
+pub use asif_canonical::AsifCanonicalParams;
 pub use procrustes::ProcrustesParams;
 pub use ridge::RidgeParams;
 pub(crate) use settings::{PartSettings, ScoreSplit};
-pub(crate) use whitened::WhitenedParams;
+pub use whitened::WhitenedParams;
 
 use super::PartCode;
 use super::anchors::AnchorSource;

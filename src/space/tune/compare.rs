@@ -136,6 +136,7 @@ fn weights(units: &PerTask<UnitDifferences>, base: &RecipeMetrics) -> PerTask<f6
     let units = units.as_ref().into_iter();
     let asked = units.filter(|u| !u.is_empty()).count().max(1) as f64;
     base.tasks()
+        // Relative to its quality, so that the harder task is not outvoted by the easier one.
         .map(|worth| worth.map_or(0.0, |worth| 1.0 / (asked * worth.max(1e-9))))
 }
 

@@ -76,6 +76,7 @@ pub(crate) fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &FoldOption
     let rest = without(&all, &units.members(&outer_held));
     let fold = |held: &HeldOutUnits, of: &[u32]| Fold {
         fit: without(of, &units.members(held)),
+        // One of each group: its near-duplicates would count as wrong answers of each other.
         pairs: held.groups.iter().map(|&g| units.groups[g][0]).collect(),
         classes: held
             .clusters
@@ -142,6 +143,7 @@ impl SplitUnits {
         for _ in 0..count {
             let (mut held, mut images) = (HeldOutUnits::default(), 0);
             while images < quota {
+                // A fold with fewer is better than one that shares a cluster with another.
                 let Some(cluster) = clusters.pop() else { break };
                 images += size(cluster);
                 self.clusters[cluster].iter().for_each(|&g| taken[g] = true);
@@ -150,6 +152,7 @@ impl SplitUnits {
             folds.push(held);
         }
         let mut groups: Vec<usize> = (0..self.groups.len())
+            // As for clusters: one large group of near-duplicates would be most of what the fold measures.
             .filter(|&g| !taken[g] && self.groups[g].len() <= (quota / 4).max(1))
             .collect();
         random.shuffle(&mut groups);

@@ -35,6 +35,7 @@ pub(crate) fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u
         .flat_map(|&i| {
             starts
                 .iter()
+                // The comparison is symmetric, so half of the blocks are enough.
                 .filter(move |&&j| j >= i)
                 .map(move |&j| (i, j))
         })
@@ -59,6 +60,7 @@ pub(crate) fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u
 
 fn root(parents: &mut [u32], mut pair: u32) -> u32 {
     while parents[pair as usize] != pair {
+        // Each step halves the path to the root, which keeps chains of duplicates from being walked in full.
         let above = parents[parents[pair as usize] as usize];
         parents[pair as usize] = above;
         pair = above;
@@ -68,6 +70,7 @@ fn root(parents: &mut [u32], mut pair: u32) -> u32 {
 
 fn join(parents: &mut [u32], a: u32, b: u32) {
     let (a, b) = (root(parents, a), root(parents, b));
+    // The lower number becomes the root, so that a group's name does not depend on the order of joins.
     parents[a.max(b) as usize] = a.min(b);
 }
 

@@ -50,7 +50,7 @@ use self::evaluator::{FoldEvaluator, SideVectors};
 pub use self::labelled::LabelledImages;
 use self::members::{EnsembleBlocks, ReweighedPairs};
 use self::scorer::RecipeLimits;
-use self::search::TuneTrial;
+pub use self::search::TuneTrial;
 use self::task::PerTask;
 use super::Recipe;
 use super::recipe::ScoreCalibration;

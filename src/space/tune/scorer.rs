@@ -7,20 +7,24 @@
 //! scores of parts + weights + calibration ──> scores: cheap
 //! ```
 //!
-//! Parts are fitted and coded as in a [`FittedSpace`](crate::space::FittedSpace); this module caches what
-//! successive trials share.
+//! Parts are fitted and coded as in a [`FittedSpace`](crate::space::FittedSpace), and units, levels and the
+//! sum of the parts are computed by the same functions. Only the order differs, for this module caches what
+//! successive trials share: a space scores an input in all parts at once and keeps nothing, while here the
+//! scores of a part, with queries and cohort, are kept until a recipe has other parts. A recipe that differs
+//! in weights or calibration then costs one weighting a score.
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::modality::{Modality, PerModality};
 use crate::space::anchors::{AnchorSource, NearestAnchors, NearestQuery};
-use crate::space::calibrate::{ScoreNormalization, ScoreNormalizer, spread};
+use crate::space::calibrate::{ScoreNormalization, ScoreNormalizer};
+use crate::space::cohort::part_unit;
 use crate::space::fitted::{FittedPart, FrameKey, SpaceFitter, evenly};
 use crate::space::linear::{CanonicalParams, FitError};
 use crate::space::matrices::MatrixAnchors;
 use crate::space::relative::RelativeRow;
-use crate::space::representation::weight;
+use crate::space::representation::total;
 use crate::space::{CodeBank, CoordinateFrame, PartCode, Recipe, SpacePart};
 
 /// Pairs to fit spaces on, and queries to score with them.
@@ -67,6 +71,7 @@ impl<'a> RecipeScorer<'a> {
         depth: RecipeLimits,
     ) -> Self {
         let counts = queries.as_ref().map(Array2::nrows);
+        // The members that a fitted space takes, so that both calibrate alike.
         let cohort = evenly(depth.cohort, anchors.len());
         let inputs = PerModality::of(|side| {
             let mut inputs: Vec<f32> = queries[side].iter().copied().collect();
@@ -111,13 +116,8 @@ impl<'a> RecipeScorer<'a> {
         let row = |image: usize| {
             let (levels, parts, shares) = (&levels, &parts, &shares);
             (0..texts).map(move |text| {
-                let (x, y) = (levels.image[image].as_slice(), levels.text[text].as_slice());
-                let numbered = parts.iter().enumerate();
-                let sum = numbered.map(|(part, scores)| {
-                    let (factor, summand) = weight(shares, x, y, part);
-                    factor * f64::from(scores.scores[[image, text]]) + summand
-                });
-                sum.sum::<f64>() as f32
+                let scores = parts.iter().map(|part| part.scores[[image, text]]);
+                total(shares, &levels.image[image], &levels.text[text], scores)
             })
         };
         let all: Vec<f32> = (0..images).into_par_iter().flat_map_iter(row).collect();
@@ -147,14 +147,15 @@ impl<'a> RecipeScorer<'a> {
         };
         let size = calibration.cohort.min(self.fitter.anchors().len());
         let leveller = |scores: &&PartScores| {
-            let unit = scores.unit.filter(|_| recipe.has_units());
-            ScoreNormalizer::new(&calibration, size, unit.unwrap_or(1.0))
+            let unit = || scores.unit.expect("a unit was computed with the part");
+            ScoreNormalizer::of_part(recipe, &calibration, size, unit)
         };
         let levellers: Vec<ScoreNormalizer> = parts.iter().map(leveller).collect();
         let top = calibration.top_of(size);
         let of = |query: usize| {
             let level = |(scores, leveller): (&&PartScores, &ScoreNormalizer)| {
                 let best = &scores.best[side][query];
+                // The best ones are all that a normalizer would select from the whole list.
                 leveller.level(best[..top.min(best.len())].to_vec())
             };
             parts.iter().zip(&levellers).map(level).collect()
@@ -166,6 +167,7 @@ impl<'a> RecipeScorer<'a> {
     fn ensure(&mut self, part: SpacePart, unit: bool) -> Result<(), FitError> {
         let known = self.parts.iter().position(|(known, _)| *known == part);
         match known {
+            // The unit needs the cohort's codes, which were not kept, so that the part is computed again.
             Some(at) if unit && self.parts[at].1.unit.is_none() => drop(self.parts.remove(at)),
             Some(_) => return Ok(()),
             None => {}
@@ -174,6 +176,7 @@ impl<'a> RecipeScorer<'a> {
             FittedPart::Rows(rows) => {
                 let frames = rows.frames.as_ref().map(AsRef::as_ref);
                 let row = |nearest: &NearestAnchors| {
+                    // They were found for the largest k, best first: a smaller k takes the first of them.
                     let kept = nearest.iter().take(rows.params.k).copied();
                     PartCode::Row(RelativeRow::from_kept(kept, &rows.params))
                 };
@@ -199,6 +202,11 @@ impl<'a> RecipeScorer<'a> {
             text: texts,
         } = codes.as_ref().zip(self.queries).map(split);
         let bank = |codes: &[PartCode]| CodeBank::new(self.fitter.anchors().len(), codes);
+        let cohort = PerModality {
+            image: images.1,
+            text: texts.1,
+        };
+        let cohort_banks = cohort.map(bank);
         let texts_bank = bank(texts.0);
         let rows: Vec<f32> = images
             .0
@@ -206,28 +214,28 @@ impl<'a> RecipeScorer<'a> {
             .flat_map_iter(|code| texts_bank.scores(code))
             .collect();
         let shape = (self.queries.image, self.queries.text);
-        let best = |queries: &[PartCode], cohort: &[PartCode]| -> Vec<Vec<f32>> {
-            let cohort = bank(cohort);
+        let best = |queries: &[PartCode], others: &CodeBank| -> Vec<Vec<f32>> {
             let best = |code| {
-                let mut scores = cohort.scores(code);
+                let mut scores = others.scores(code);
                 scores.sort_unstable_by(|a, b| b.total_cmp(a));
+                // No calibration looks at more, and the scores with the whole cohort would fill the memory.
                 scores.truncate(self.depth.top);
                 scores.shrink_to_fit();
                 scores
             };
             queries.par_iter().map(best).collect()
         };
-        let within = |members: &[PartCode], others: &[PartCode]| -> Vec<Vec<f32>> {
-            let others = bank(others);
-            members.par_iter().map(|m| others.scores(m)).collect()
-        };
-        let spread = || spread([within(images.1, texts.1), within(texts.1, images.1)].concat());
         PartScores {
-            unit: unit.then(spread),
+            unit: unit.then(|| {
+                part_unit(
+                    cohort_banks.as_ref(),
+                    cohort.map(|codes| codes.iter().collect()),
+                )
+            }),
             scores: Array2::from_shape_vec(shape, rows).expect("a bank scores each text"),
             best: PerModality {
-                image: best(images.0, texts.1),
-                text: best(texts.0, images.1),
+                image: best(images.0, &cohort_banks.text),
+                text: best(texts.0, &cohort_banks.image),
             },
         }
     }

@@ -57,6 +57,7 @@ pub(crate) fn search(
     progress.begin("settings", Some(1 + planned as u64));
     let mut best = first.clone();
     let mut marks = evaluator.marks(first, cancel)?;
+    // Gains of all trials are relative to the first recipe, not to the best so far, and so comparable.
     let start = marks.clone();
     let base = RecipeMetrics::of(&start);
     let mut trials = vec![trial(None, first, &start, (&start, &base), true)];
@@ -104,6 +105,7 @@ fn along(
 ) -> Result<Vec<(Recipe, TaskRanks)>, TuneError> {
     let mut tried = Vec::new();
     for recipe in axis.around(from) {
+        // It did not win then, and a later round comes by the same recipes.
         if trials.iter().any(|t| t.recipe == recipe) {
             continue;
         }
@@ -112,6 +114,7 @@ fn along(
             Err(TuneError::Fit(_)) => continue,
             Err(error) => return Err(error),
         };
+        // Scores of other recipes would fill the memory, and only these two are built upon.
         evaluator.retain(&[from, &recipe]);
         trials.push(trial(Some(axis), &recipe, &marks, base, false));
         tried.push((recipe, marks));
@@ -136,6 +139,7 @@ pub(super) fn nearest<T>(
             compare::gain(marks, present, base),
             compare::gain(&best.1, marks, base),
         );
+        // Not 0: two recipes that differ by rounding alone have no error either.
         over.value > (ERRORS * over.error).max(1e-9) && under.value <= under.error
     })?;
     tried.into_iter().nth(chosen)

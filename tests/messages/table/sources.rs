@@ -277,11 +277,31 @@ fn what_messages_name_exists() {
     assert!(unknown.is_empty(), "{}", unknown.join("\n"));
 }
 
+/// Whether a text names a command of the program, or a script of the repository.
+fn names_command(text: &str, commands: &BTreeMap<String, BTreeSet<String>>) -> bool {
+    let is_script = |word: &str| {
+        let word = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+        [".sh", ".py"].iter().any(|ending| word.ends_with(ending))
+            || ["tools/", ".ci/"]
+                .iter()
+                .any(|folder| word.contains(folder))
+    };
+    let mut words = text.split(|c: char| c.is_whitespace() || "`\"'(".contains(c));
+    let mut before = "";
+    words.any(|word| {
+        // The space is called as the program is, and may be followed by one of its settings.
+        let is_command = before == "asif" && commands[""].contains(name(word));
+        before = word;
+        is_command || is_script(word)
+    })
+}
+
 /// The name of a command in the log of a set, which older sets have as well.
 const LOGGED: &str = "audit --purge";
 
 #[test]
-fn only_the_command_line_names_its_options_and_commands() {
+fn only_the_command_line_names_its_options_commands_and_scripts() {
+    let (_, commands) = command_line();
     let (mut named, mut seen) = (Vec::new(), 0);
     for (path, code) in sources() {
         // The page's styles have properties that begin with two dashes.
@@ -290,7 +310,8 @@ fn only_the_command_line_names_its_options_and_commands() {
         }
         for literal in literals(&code) {
             seen += 1;
-            let is_named = !options_in(&literal).is_empty() || literal.contains("`asif ");
+            let is_named = literal.contains("`asif ") || names_command(&literal, &commands);
+            let is_named = is_named || !options_in(&literal).is_empty();
             if is_named && literal != LOGGED {
                 named.push(format!("{}: {literal:?}", path.display()));
             }
@@ -301,10 +322,22 @@ fn only_the_command_line_names_its_options_and_commands() {
 }
 
 #[test]
-fn options_are_found_in_texts() {
+fn options_commands_and_scripts_are_found_in_texts() {
     assert_eq!(
         options_in("give --api-key-file FILE, or --x; a -- b, ---, a--b"),
         ["--api-key-file", "--x"]
     );
+    let (_, commands) = command_line();
+    for text in [
+        "run tools/quickstart.sh, or set",
+        "use `asif build`",
+        "x; asif repair mends it",
+        "with .ci/run",
+    ] {
+        assert!(names_command(text, &commands), "{text}");
+    }
+    for text in ["asif k", "an older asif wrote it", "asif 0.1", "build it"] {
+        assert!(!names_command(text, &commands), "{text}");
+    }
     assert_eq!(literals(r#"f("a \"b\" c", '"', "d")"#), ["a \"b\" c", "d"]);
 }

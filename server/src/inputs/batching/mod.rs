@@ -237,7 +237,7 @@ fn run<I, O>(
         .unwrap_or_else(|_| Err(Refusal::internal("the encoder's thread panicked")));
     told(BatchCall {
         size,
-        waited: waited.unwrap_or_default(),
+        waited: waited.expect("a batch has a job"),
         took: begun.elapsed(),
     });
     let outputs = outputs.and_then(|outputs| match outputs.len() == size {

@@ -281,7 +281,7 @@ pub fn why_kept(
     let mut changes = history::read(set)?.into_iter();
     let is_of_set =
         changes.any(|change| change.generation == old.generation_after && change.when == old.when);
-    Ok((!is_of_set).then_some("is of a purge of another set"))
+    Ok((!is_of_set).then_some("is of a purge of another anchor set"))
 }
 
 /// Other anchor sets that could not be read completely.

@@ -46,6 +46,7 @@ pub(in crate::anchors::care) fn record_hash(record: &PairRecord) -> RecordHash {
     let mut hasher = blake3::Hasher::new();
     let texts = [&record.id, &record.image, &record.meta];
     for text in texts.into_iter().chain(&record.captions) {
+        // The length first, so that a text cannot be moved from one field to the next without another hash.
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }

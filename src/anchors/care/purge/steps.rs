@@ -21,7 +21,7 @@ impl PurgeStep {
     const ALL: [(Self, &'static str); 8] = [
         (Self::Uploads, "uploaded pictures"),
         (Self::Cache, "cached embeddings"),
-        (Self::Beside, "leftovers beside the set"),
+        (Self::Beside, "leftovers beside the anchor set"),
         (Self::Log, "the log"),
         (Self::SkipLists, "lists of skipped rows"),
         (Self::Damaged, "files that repairs moved to damaged/"),

@@ -49,6 +49,7 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
         for name in fs::names(&parent)? {
             let folder = parent.join(&name);
             let parts = [layout::PAIRS, layout::IMAGE, layout::TEXT];
+            // Any of the three: of a damaged folder the others may be missing.
             let mut has_part = false;
             for part in parts {
                 has_part |= fs::has_file(&folder.join(part))?;

@@ -77,8 +77,9 @@ fn completed<'a>(bytes: &'a [u8], header: &BmpHeader) -> Result<Cow<'a, [u8]>, I
             if missing > stride - filled {
                 return Err(header.truncated(length / stride.max(1)));
             }
-            let padding = vec![0; usize::try_from(missing).unwrap_or(0)];
-            Ok(Cow::Owned([bytes, &padding].concat()))
+            // Rows are filled up to a multiple of four bytes.
+            let padding = &[0; 3][..missing as usize];
+            Ok(Cow::Owned([bytes, padding].concat()))
         }
         _ => Ok(Cow::Borrowed(bytes)),
     }
