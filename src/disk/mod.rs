@@ -100,8 +100,8 @@ mod tests {
             ("src/encode/registry/install.rs", "fs_err::create_dir"),
             ("src/encode/registry/install.rs", "fs_err::write("),
             ("src/embed/cache/mod.rs", "fs_err::create_dir"),
-            ("server/src/uploads.rs", ".persist("),
-            ("server/src/uploads.rs", "fs_err::remove_"),
+            ("server/src/sets/uploads.rs", ".persist("),
+            ("server/src/sets/uploads.rs", "fs_err::remove_"),
         ];
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut found = std::collections::BTreeSet::new();
