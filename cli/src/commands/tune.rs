@@ -221,7 +221,7 @@ fn estimated(estimate: &TuneEstimate, labelled: &[LabelledImages]) -> Vec<(&'sta
         let of = |recipe: &RecipeMetrics| Some((first(recipe)?, rank(recipe)?));
         match (of(&estimate.present), of(&estimate.found)) {
             (Some((old, before)), Some((new, after))) => format!(
-                "first {:.1} -> {:.1} %, mean reciprocal rank {before:.3} -> {after:.3} ({asked} {what})",
+                "right answer ranked first {:.1} -> {:.1} %, mean reciprocal rank {before:.3} -> {after:.3} ({asked} {what})",
                 100.0 * old,
                 100.0 * new,
             ),

@@ -41,9 +41,10 @@ impl PictureFile {
     /// # Errors
     /// When the file no longer exists, or is too large.
     pub fn at(path: String) -> Result<Self, Refusal> {
-        let found = fs_err::metadata(&path).map_err(|_| gone("the file does not exist"))?;
+        let found = fs_err::metadata(&path)
+            .map_err(|_| gone("it is no longer where it was when the pair was added"))?;
         if !found.is_file() || found.len() > LARGEST {
-            return Err(gone("the file is too large"));
+            return Err(gone("it is too large, or not a picture"));
         }
         Ok(Self {
             path,
@@ -70,7 +71,7 @@ impl Thumbnail {
     /// # Errors
     /// When the file no longer exists, or is not a picture.
     pub fn of(source: &PictureFile) -> Result<Self, Refusal> {
-        let bytes = fs_err::read(&source.path).map_err(|_| gone("the file cannot be read"))?;
+        let bytes = fs_err::read(&source.path).map_err(|_| gone("it cannot be read any more"))?;
         let limits = PictureLimits {
             patience: Some(PATIENCE),
             ..PictureLimits::default()

@@ -344,13 +344,14 @@ pub(super) async fn generations(
     let set = app.set(Some(&name))?;
     let (path, live) = (set.path().to_owned(), set.status().generation);
     let read = move || {
-        let kept = witness::kept(&path)?;
+        // Only shown: a damaged anchor set is reported by /health.
+        let (kept, _) = witness::kept_or_published(&path)?;
         let out = |change: ChangeRecord| GenerationOut {
             kept: kept.contains(&change.generation),
             live: change.generation == live,
             change: without_folders(change),
         };
-        Ok(history::read(&path)?.into_iter().map(out).collect())
+        Ok(history::readable(&path)?.into_iter().map(out).collect())
     };
     // This route has no admission layer, so the time limit is enforced here.
     let time = app.limits().time;
@@ -364,6 +365,7 @@ pub(super) async fn generations(
 fn without_folders(change: ChangeRecord) -> ChangeRecord {
     ChangeRecord {
         detail: without_paths(&change.detail),
+        source_set: change.source_set.as_deref().map(without_paths),
         ..change
     }
 }
