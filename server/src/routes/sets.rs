@@ -363,8 +363,17 @@ pub(super) async fn generations(
 
 /// A change without the folders of its sources, which clients must not see.
 fn without_folders(change: ChangeRecord) -> ChangeRecord {
+    let told = without_paths(&change.detail);
+    // The sources as they were given, which may be relative paths; other details hold what clients sent.
+    let detail = match change.command.as_str() {
+        "build" | "anchors add" => {
+            let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+            told.split(", ").map(name).collect::<Vec<_>>().join(", ")
+        }
+        _ => told,
+    };
     ChangeRecord {
-        detail: without_paths(&change.detail),
+        detail,
         source_set: change.source_set.as_deref().map(without_paths),
         ..change
     }
