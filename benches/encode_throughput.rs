@@ -6,7 +6,7 @@
 //! ```
 //!
 //! FOLDER has a `pairs.jsonl` (`image`, `captions`), or pictures and no captions; by default
-//! `../shared/data/anchors`. The models are the data folder's defaults. The bare sessions run in a
+//! `../shared/data/anchors`. The models are the home folder's defaults. The bare sessions run in a
 //! child process, because a process has one ONNX Runtime environment and the library owns it.
 //! Rounds alternate, so that a busy neighbour disturbs both; the best round of each counts.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
         .filter(|a| a != "--bench")
         .collect();
     let alone = args.first().is_some_and(|a| a == "ort-alone");
-    let home = DataFolder::from_env().context("no data folder: set ASIF_HOME")?;
+    let home = DataFolder::from_env().context("no home folder: set ASIF_HOME")?;
     let Some(work) = work(&args)? else {
         println!("skipped: no pictures; give a folder with pairs.jsonl or pictures");
         return Ok(());

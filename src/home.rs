@@ -1,8 +1,8 @@
-//! The user's data folder: models, the runtime library and cached embeddings.
+//! The user's home folder: models, the runtime library and cached embeddings.
 
 use std::path::{Path, PathBuf};
 
-/// The data folder: `$ASIF_HOME`, else `$XDG_DATA_HOME/asif`, else `~/.local/share/asif`.
+/// The home folder: `$ASIF_HOME`, else `$XDG_DATA_HOME/asif`, else `~/.local/share/asif`.
 ///
 /// ```text
 /// runtime/libonnxruntime.so     ONNX Runtime

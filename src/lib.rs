@@ -43,7 +43,7 @@
 //! | [`space`] | the arithmetic: pure functions over slices, no I/O |
 //! | [`classify`] | labels become a class head, images become scores |
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
-//! | [`modality`], [`home`], [`progress`] | the two sides of a pair; the data folder; what long work tells its caller |
+//! | [`modality`], [`home`], [`progress`] | the two sides of a pair; the home folder; what long work tells its caller |
 //!
 //! Arrows run downwards only: `model, eval -> classify -> anchors -> embed -> encode, pairs, space -> asif_index`,
 //! all that write `-> disk`. Modules that the documentation does not show belong to the program (the crates

@@ -54,12 +54,12 @@ pub struct AnchorModel {
 }
 
 impl AnchorModel {
-    /// Opens the anchor set at `path` with the encoders that built it, from the data folder that the
+    /// Opens the anchor set at `path` with the encoders that built it, from the home folder that the
     /// environment names. Every file of the live generation is read and verified once. Where it is damaged,
     /// the newest kept generation that is sound answers, and [`live().status()`](LiveSet::status) says why.
     ///
     /// # Errors
-    /// When there is no data folder, an encoder is not installed or is not the one that built the anchor
+    /// When there is no home folder, an encoder is not installed or is not the one that built the anchor
     /// set, or no generation can be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, AnchorModelError> {
         Self::open_with(path, AnchorModelOptions::default())
@@ -230,7 +230,7 @@ impl AnchorModel {
     }
 }
 
-/// The encoders that built the anchor set, from the data folder, with its cache.
+/// The encoders that built the anchor set, from the home folder, with its cache.
 fn embedder_of(set: &AnchorSet, home: &DataFolder) -> Result<Embedder, AnchorModelError> {
     runtime::load(None, home)?;
     let recorded = |modality| &set.encoder(modality).identity;

@@ -3,8 +3,8 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-const AGAIN: &str = "download the file again from its source";
-const AGAIN_OR_LIST: &str = "download the file again from its source; a text that is intended goes into a \
+const AGAIN: &str = "download it again from its source";
+const AGAIN_OR_LIST: &str = "download it again from its source; a text that is intended goes into a \
 JSON list, [\"...\"]";
 
 /// How many bytes of a file's beginning are examined.
@@ -47,22 +47,22 @@ pub(crate) fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
         "version https://git-lfs.github.com/spec/",
         "version https://hawser.github.com/spec/",
     ]) {
-        let seems = "a pointer of Git LFS in place of the file";
-        return Some((seems, "fetch the file with `git lfs pull`"));
+        let seems = "a pointer of Git LFS in place of the content";
+        return Some((seems, "fetch the content with `git lfs pull`"));
     }
     if begins(&["/annex/objects/"]) {
-        let seems = "a pointer of git-annex in place of the file";
-        return Some((seems, "fetch the file with `git annex get`"));
+        let seems = "a pointer of git-annex in place of the content";
+        return Some((seems, "fetch the content with `git annex get`"));
     }
     if begins(&["<!doctype", "<html"]) {
-        return Some(("a page of HTML", "download the file that the page shows"));
+        return Some(("a page of HTML", "download what the page shows"));
     }
     let is_error = lower.split_once("<error").is_some_and(|(before, rest)| {
         (before.trim().is_empty() || before.starts_with("<?xml")) && rest.contains("<code>")
     });
     if is_error || is_refusal(&lower) {
         return Some((
-            "the error that a server answered in place of the file",
+            "the error that a server answered in place of the content",
             AGAIN,
         ));
     }

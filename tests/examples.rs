@@ -70,7 +70,7 @@ fn classify_names_a_label_and_its_pairs_as_the_program_does() {
 fn own_vectors_find_each_other_without_an_encoder() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = example("own_vectors");
-    // No data folder, no ONNX Runtime.
+    // No home folder, no ONNX Runtime.
     command.env("ASIF_HOME", folder.path().join("nothing"));
     let out = run(command.arg(folder.path().join("new.asif"))).ok().out;
     let right: u32 = out.split(' ').next().unwrap().parse().unwrap();

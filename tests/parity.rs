@@ -1,6 +1,6 @@
 //! Preprocessing and embeddings against the Python libraries that encoders are made with.
 //!
-//! `tools/make_parity_reference.py` runs here, in the Python environment of the data folder
+//! `tools/make_parity_reference.py` runs here, in the Python environment of the home folder
 //! (`$ASIF_HOME/python`, or `$ASIF_PYTHON`), so that the reference comes from the real Pillow,
 //! tokenizers and ONNX Runtime of this machine.
 #![expect(
@@ -25,7 +25,7 @@ use skipped::{Lack, development_data, leave_out, skip};
 #[path = "support/skipped.rs"]
 mod skipped;
 
-/// The reference of this machine and the data folder, made once; without it a test is skipped.
+/// The reference of this machine and the home folder, made once; without it a test is skipped.
 fn reference() -> Option<&'static (DataFolder, tempfile::TempDir)> {
     static MADE: OnceLock<Result<(DataFolder, tempfile::TempDir), String>> = OnceLock::new();
     MADE.get_or_init(make)
@@ -40,7 +40,7 @@ fn reference() -> Option<&'static (DataFolder, tempfile::TempDir)> {
 }
 
 fn make() -> Result<(DataFolder, tempfile::TempDir), String> {
-    let home = DataFolder::from_env().ok_or("no data folder")?;
+    let home = DataFolder::from_env().ok_or("no home folder")?;
     let (image, text) = (image_model(&home), text_model(&home));
     for dir in [&image, &text] {
         if !dir.join("model.onnx").is_file() {

@@ -141,8 +141,12 @@ fn a_damaged_generation_does_not_answer_and_health_says_so() {
     let mut asked = question(2);
     asked["generation"] = json!(2);
     let refused = server.post("/v1/classify", &asked);
-    let message = refused.refused(500, "internal");
+    let message = refused.refused(409, "damaged");
     assert!(message.contains("image.vec"), "{message}");
+    // The command for it is the operator's to know too.
+    assert!(!message.contains("asif repair"), "{message}");
+    let advice = format!("asif repair {}", even.display());
+    assert!(server.log().contains(&advice), "{}", server.log());
     assert!(!message.contains(lies), "{message}");
     assert_eq!(server.post("/v1/classify", &question(2)).ok(), before);
     let metrics = server.get("/metrics").text();

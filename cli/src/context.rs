@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use asif::anchors::AnchorSet;
 use asif::anchors::care::check;
+use asif::anchors::{AnchorSet, AnchorsError};
 use asif::embed::WorkControl;
 use asif::eval::Dataset;
 use asif::home::DataFolder;
@@ -22,7 +22,7 @@ use crate::output::draw::ProgressBars;
 /// Home, output form, progress and interruption.
 #[derive(Debug)]
 pub struct CommandContext {
-    /// The user's data folder.
+    /// The user's home folder.
     pub home: DataFolder,
     /// Whether standard output gets JSON.
     pub json: bool,
@@ -36,7 +36,7 @@ impl CommandContext {
     pub fn new(home: Option<PathBuf>, json: bool, quiet: bool) -> anyhow::Result<Self> {
         let home = home.map(DataFolder::at).or_else(DataFolder::from_env).ok_or_else(|| {
             let said =
-                "no data folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set; give --home DIR";
+                "no home folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set; give --home DIR";
             UsageError(said.to_owned())
         })?;
         report_full_files();
@@ -120,28 +120,46 @@ impl CommandContext {
 /// Opens the live generation of an anchor set, or, with a warning, the last good one if it is damaged.
 pub fn open(set: &Path, context: &CommandContext) -> anyhow::Result<AnchorSet> {
     let (opened, fallback) = AnchorSet::open_or_last_good(set)?;
-    if let Some(fallback) = fallback {
-        context.warn(format!("asif: warning: {fallback}"));
-        context.warn(hints::line(&format!(
-            "`asif repair {}` repairs it",
-            set.display()
-        )));
-        return Ok(opened);
+    match fallback {
+        Some(fallback) => {
+            context.warn(format!("asif: warning: {fallback}"));
+            context.warn(hints::of_damaged(set));
+        }
+        None => warn_of_doubts(set, None, context),
     }
-    match check::doubts(set) {
+    Ok(opened)
+}
+
+/// Warns where `CURRENT` is damaged (`doubt`), else where the log or an older generation is.
+pub fn warn_of_doubts(set: &Path, doubt: Option<AnchorsError>, context: &CommandContext) {
+    let doubt = doubt.map_or_else(|| check::doubts(set), |doubt| Ok(Some(doubt)));
+    match doubt {
         Ok(None) => {}
         Ok(Some(doubt)) => {
-            context.warn(format!("asif: warning: {doubt}"));
-            if let Some(line) = hints::of_set(&doubt) {
-                context.warn(line);
-            }
+            context.warn(format!("asif: warning: {}", doubt.without_advice()));
+            context.warn(hints::of_damaged(set));
         }
         // The generation that answers is open already.
         Err(error) => context.warn(format!(
             "asif: warning: the log and older generations cannot be checked: {error}"
         )),
     }
-    Ok(opened)
+}
+
+/// Warns where the generation that a change has left live is damaged: the change works on the records of the
+/// pairs, and a damaged file of vectors is used by the new generation too.
+pub fn warn_of_damage(set: &Path, context: &CommandContext) {
+    let damage = match AnchorSet::open_or_last_good(set) {
+        Ok((_, None)) => return,
+        Ok((_, Some(fallback))) => fallback.to_string(),
+        Err(error) if error.is_damage() => format!(
+            "the live generation is damaged ({}), and no older one is intact",
+            error.without_advice()
+        ),
+        Err(error) => format!("the live generation cannot be checked: {error}"),
+    };
+    context.warn(format!("asif: warning: {damage}"));
+    context.warn(hints::of_damaged(set));
 }
 
 /// Makes a write beyond the file size limit (`ulimit -f`, LimitFSIZE of a systemd unit) fail with an

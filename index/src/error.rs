@@ -10,7 +10,7 @@ use crate::container::SectionName;
 #[non_exhaustive]
 pub enum Error {
     /// A file operation failed.
-    #[error("{}: {doing} failed: {source}; check that the path exists, is permitted and that the disk has room", path.display())]
+    #[error("{}: {doing} failed: {}; {}", path.display(), said(source, path), advice(source.kind()))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -96,7 +96,48 @@ pub enum Error {
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What the operating system says, without the path that the message has already.
+fn said(source: &io::Error, path: &Path) -> String {
+    let said = source.to_string();
+    match said.split_once(&format!("`{}`: ", path.display())) {
+        Some((_, reason)) => reason.to_owned(),
+        None => said,
+    }
+}
+
+/// What helps with an error of this kind.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind::{
+        FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull,
+    };
+    match kind {
+        StorageFull | QuotaExceeded => "free some space there",
+        FileTooLarge => "raise that limit",
+        NotFound | NotADirectory => "check the path",
+        PermissionDenied | ReadOnlyFilesystem => "check the permissions",
+        _ => "check the path, its permissions and the disk",
+    }
+}
+
 impl Error {
+    /// The file and what is wrong with its content, where the error says that the file is damaged or
+    /// is not what it should be. `None` for errors of the operating system, of arguments, and of versions.
+    #[must_use]
+    pub fn damage(&self) -> Option<(&Path, String)> {
+        match self {
+            Self::NotAFile { path } => Some((path, "it is not a regular file".to_owned())),
+            Self::NotReadable { path, problem, .. } => Some((path, problem.clone())),
+            Self::Header { path, problem } => Some((path, format!("header: {problem}"))),
+            Self::Section {
+                path,
+                section,
+                problem,
+            } => Some((path, format!("section `{section}`: {problem}"))),
+            _ => None,
+        }
+    }
+
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,9 +11,12 @@ use serde_json::json;
 
 use asif::anchors::AnchorsError;
 use asif::anchors::live::LiveError;
+use asif::anchors::stored::place::set_of;
 use asif::embed::EmbedError;
 use asif::encode::EncodeError;
 use asif::space::prompts::PromptsError;
+
+use crate::sets::set::repair_command;
 
 /// The error of opening encoders.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
@@ -146,7 +150,7 @@ pub enum ServeError {
     #[error("{folder}: {source}; give a writable upload folder", folder = folder.display())]
     Uploads {
         /// The folder.
-        folder: std::path::PathBuf,
+        folder: PathBuf,
         /// The error of the system.
         source: std::io::Error,
     },
@@ -162,7 +166,7 @@ pub enum ServeError {
     #[error("{set}: the encoders of the anchor set cannot be opened: {source}", set = set.display())]
     Encoders {
         /// The anchor set.
-        set: std::path::PathBuf,
+        set: PathBuf,
         /// The error of opening them.
         source: OpenError,
     },
@@ -187,6 +191,8 @@ pub(super) struct Refusal {
     retry_after: Option<u32>,
     /// Whether the message consists of the request's own data only, without paths of this machine.
     of_request: bool,
+    /// What is logged for the operator in place of the message.
+    for_operator: Option<String>,
 }
 
 const INVALID: &str = "invalid_request_error";
@@ -202,6 +208,7 @@ impl Refusal {
             message,
             retry_after: None,
             of_request: false,
+            for_operator: None,
         }
     }
 
@@ -314,6 +321,28 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, INVALID, code, message.into())
     }
 
+    /// The anchor set is damaged. Only the operator can repair it: the log gets the command.
+    fn damaged(error: &AnchorsError) -> Self {
+        let message = format!(
+            "the anchor set is damaged: {}; ask the operator of this server to repair it",
+            error.without_advice()
+        );
+        let repair = set_of_error(error).map(|set| format!("; `{}`", repair_command(&set)));
+        Self {
+            for_operator: Some(format!(
+                "{}{}",
+                error.without_advice(),
+                repair.unwrap_or_default()
+            )),
+            ..Self::conflict("damaged", message)
+        }
+    }
+
+    /// What the log says for the operator where that is not the message.
+    pub fn for_operator(&self) -> Option<&str> {
+        self.for_operator.as_deref()
+    }
+
     /// The server is at its limit.
     pub fn busy(what: &str) -> Self {
         let message = format!("{what}; retry later");
@@ -392,15 +421,26 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// The anchor set whose files an error names.
+fn set_of_error(error: &AnchorsError) -> Option<PathBuf> {
+    match error {
+        AnchorsError::NeedsRepair { set, .. } | AnchorsError::BeyondRepair { set, .. } => {
+            Some(set.clone())
+        }
+        AnchorsError::Manifest { path, .. } | AnchorsError::Damaged { path, .. } => set_of(path),
+        _ => None,
+    }
+}
+
 impl From<AnchorsError> for Refusal {
     fn from(error: AnchorsError) -> Self {
+        if error.is_damage() {
+            return Self::damaged(&error);
+        }
         // Messages for clients name neither library calls nor paths of anchor sets.
         let said = match &error {
             AnchorsError::NoSuchPair { ids, .. } => format!(
                 "no live pair has the id {ids}; omit it, or send `missing_ok`: true to ignore it"
-            ),
-            AnchorsError::NoneOfThese { ids, .. } => format!(
-                "no live pair has the id {ids}, so there is nothing to remove; nothing was changed"
             ),
             AnchorsError::NoMatch { filter, .. } => {
                 format!("no live pair has {filter}; /v1/sets lists sources and licences")
@@ -422,7 +462,6 @@ impl From<AnchorsError> for Refusal {
             AnchorsError::Filter { .. }
             | AnchorsError::NoMatch { .. }
             | AnchorsError::NoSuchPair { .. }
-            | AnchorsError::NoneOfThese { .. }
             | AnchorsError::WouldBeEmpty { .. } => Self::invalid("unusable", said).of_request(),
             AnchorsError::NoPairs { .. }
             | AnchorsError::Strict { .. }

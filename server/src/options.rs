@@ -32,6 +32,21 @@ pub struct ServeOptions {
     pub limits: ServeLimits,
 }
 
+impl ServeOptions {
+    /// The same with absolute paths: only these are recognised, and removed, in messages to clients.
+    #[must_use]
+    pub(crate) fn with_absolute_paths(mut self) -> Self {
+        let paths = self.sets.iter_mut().map(|named| &mut named.path);
+        for path in paths.chain(&mut self.uploads) {
+            // Fails only where there is no working folder, in which no relative path can be opened either.
+            if let Ok(absolute) = std::path::absolute(&*path) {
+                *path = absolute;
+            }
+        }
+        self
+    }
+}
+
 /// An anchor set and its name in requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedAnchorSet {

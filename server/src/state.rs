@@ -47,6 +47,7 @@ impl AppState {
     /// # Errors
     /// When one of them cannot be served.
     pub fn open(options: ServeOptions, open: &OpenEncoders<'_>) -> Result<Self, ServeError> {
+        let options = options.with_absolute_paths();
         let metrics = Arc::new(Metrics::new());
         let limits = options.limits;
         let room = RequestLimiter::new(&limits);

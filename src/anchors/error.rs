@@ -79,9 +79,9 @@ pub enum AnchorsError {
     },
     /// Written by a newer program.
     #[error(
-        "{path}: format {found}, made by {made_by}, but this program (asif {own}) reads format {known}; \
-         use that asif or a newer one, or build the anchor set again under another name",
-        path = path.display(), own = env!("CARGO_PKG_VERSION")
+        "{path}: format {found}, made by {writer}, but this program (asif {own}) reads format {known}; \
+         use that program or a newer one, or build the anchor set again under another name",
+        path = path.display(), own = env!("CARGO_PKG_VERSION"), writer = writer(made_by)
     )]
     Format {
         /// The manifest or record file.
@@ -96,9 +96,9 @@ pub enum AnchorsError {
     /// The anchor set has data of a newer program, which a change would lose.
     #[error(
         "{path}: it has {field:?}, which this program (asif {own}) does not know and a change would lose; \
-         {made_by} wrote it: change the anchor set with that asif or a newer one. Nothing was changed, and this \
+         {writer} wrote it: change the anchor set with that program or a newer one. Nothing was changed, and this \
          program answers from it as before",
-        path = path.display(), own = env!("CARGO_PKG_VERSION")
+        path = path.display(), own = env!("CARGO_PKG_VERSION"), writer = writer(made_by)
     )]
     UnknownField {
         /// The manifest, log or record file.
@@ -110,8 +110,8 @@ pub enum AnchorsError {
     },
     /// A manifest is intact, but this program does not understand its content.
     #[error(
-        "{path}: {made_by} wrote what this program (asif {own}) does not know: {}; use that asif or a newer one",
-        json_message(reason), path = path.display(), own = env!("CARGO_PKG_VERSION")
+        "{path}: {writer} wrote what this program (asif {own}) does not know: {}; use that program or a newer one",
+        json_message(reason), path = path.display(), own = env!("CARGO_PKG_VERSION"), writer = writer(made_by)
     )]
     UnknownContent {
         /// The manifest.
@@ -175,17 +175,6 @@ pub enum AnchorsError {
         path = path.display()
     )]
     NoSuchPair {
-        /// The anchor set.
-        path: PathBuf,
-        /// The first few ids, and how many more.
-        ids: String,
-    },
-    /// None of the requested pairs is in the anchor set; missing ones were to be ignored.
-    #[error(
-        "{path}: no live pair has the id {ids}, so there is nothing to remove, and nothing was changed",
-        path = path.display()
-    )]
-    NoneOfThese {
         /// The anchor set.
         path: PathBuf,
         /// The first few ids, and how many more.
@@ -303,12 +292,26 @@ pub enum AnchorsError {
     /// The inputs could not be embedded.
     #[error(transparent)]
     Embed(EmbedError),
-    /// A vector or record file cannot be read or written.
+    /// A vector or record file cannot be read or written, for another reason than damage.
     #[error(transparent)]
-    Index(#[from] asif_index::Error),
+    Index(asif_index::Error),
     /// The file system refused; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<asif_index::Error> for AnchorsError {
+    /// A vector or record file with unusable content is damage of its anchor set: it cannot be written again
+    /// by itself, as the error of a single file advises.
+    fn from(error: asif_index::Error) -> Self {
+        match error.damage() {
+            Some((path, what)) => Self::Damaged {
+                path: path.to_owned(),
+                what,
+            },
+            None => Self::Index(error),
+        }
+    }
 }
 
 impl From<EmbedError> for AnchorsError {
@@ -321,6 +324,17 @@ impl From<EmbedError> for AnchorsError {
     }
 }
 
+/// The program that wrote a file. One of the same version as this one is another build: naming the version
+/// alone would send the reader back to this program.
+fn writer(made_by: &str) -> String {
+    const OWN: &str = concat!("asif ", env!("CARGO_PKG_VERSION"));
+    match made_by {
+        "" => "a newer asif".to_owned(),
+        OWN => format!("a later build of {OWN}"),
+        other => other.to_owned(),
+    }
+}
+
 fn in_brackets(holder: &str) -> String {
     match holder {
         "" => String::new(),
@@ -329,8 +343,20 @@ fn in_brackets(holder: &str) -> String {
 }
 
 impl AnchorsError {
-    /// The message without the advice, for the command that is carrying it out.
-    pub(super) fn without_advice(&self) -> String {
+    /// Whether it says that files of the anchor set are damaged or contradict each other.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Manifest { .. }
+            | Self::Damaged { .. }
+            | Self::BeyondRepair { .. }
+            | Self::NeedsRepair { .. } => true,
+            Self::PurgeStopped { source, .. } => source.is_damage(),
+            _ => false,
+        }
+    }
+
+    /// The message without the advice, for callers that give their own or are carrying it out.
+    pub fn without_advice(&self) -> String {
         match self {
             Self::Damaged { path, what } | Self::NeedsRepair { path, what, .. } => {
                 format!("{}: {what}", path.display())

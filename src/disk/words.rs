@@ -2,6 +2,23 @@
 
 use std::borrow::Cow;
 
+use super::files::HIDDEN;
+use super::temporary::name_to_come;
+
+/// Texts of errors of writing a file: its hidden name is gone when the message is read. Any other message may
+/// name a hidden file that is there.
+const UNWRITTEN: [&str; 5] = [
+    "File too large (os error 27)",
+    "No space left on device (os error 28)",
+    "Disk quota exceeded (os error 122)",
+    "failed to create file `",
+    "failed to write to file `",
+];
+/// Infixes and prefixes of the hidden names of folders that are being written.
+const BUILDING: &str = ".building-";
+const WRITING: &str = ".writing-";
+const BRINGING: &str = ".bringing-";
+
 /// The system's text and ours. The last entries are for functions that
 /// examine a path.
 const WORDS: [(&str, &str); 12] = [
@@ -50,13 +67,64 @@ const WORDS: [(&str, &str); 12] = [
 /// kind of thing that lies under a path, or about a limit of the process. Others, of a full disk say, stay as
 /// they are.
 pub fn in_words(said: &str) -> Cow<'_, str> {
+    let is_write = UNWRITTEN.iter().any(|text| said.contains(text));
     let mut said = Cow::Borrowed(said);
     for (system, plain) in WORDS {
         if said.contains(system) {
             said = Cow::Owned(said.replace(system, plain));
         }
     }
-    said
+    match is_write {
+        true => with_final_names(said),
+        false => said,
+    }
+}
+
+/// A message with the names that files and folders are to have in place of the hidden ones under which they
+/// are written, which are gone when the message is read.
+fn with_final_names(said: Cow<'_, str>) -> Cow<'_, str> {
+    if !said.contains("/.") {
+        return said;
+    }
+    let mut parts = said.split('/');
+    let mut named = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['`', ':', ' ', ',', ';', '"', '\'']);
+        let (name, rest) = part.split_at(end.unwrap_or(part.len()));
+        match final_name(name) {
+            FinalName::Same => named.push_str(&format!("/{part}")),
+            FinalName::Other(name) => named.push_str(&format!("/{name}{rest}")),
+            FinalName::None => named.push_str(rest),
+        }
+    }
+    Cow::Owned(named)
+}
+
+enum FinalName<'a> {
+    Same,
+    Other(&'a str),
+    /// The folder of a segment is named by its content once it is written.
+    None,
+}
+
+fn final_name(name: &str) -> FinalName<'_> {
+    if name == "."
+        || [WRITING, BRINGING]
+            .iter()
+            .any(|begin| name.starts_with(begin))
+    {
+        return FinalName::None;
+    }
+    let hidden = name.strip_prefix(HIDDEN);
+    let built = hidden.and_then(|name| name.rsplit_once(BUILDING));
+    let is_random = |end: &str| end.bytes().all(|b| b.is_ascii_alphanumeric());
+    match built
+        .filter(|(_, end)| is_random(end))
+        .map(|(name, _)| name)
+    {
+        Some(name) => FinalName::Other(name),
+        None => name_to_come(name).map_or(FinalName::Same, FinalName::Other),
+    }
 }
 
 /// Whether an error says that the process or the machine has no more files, memory or threads to give, which is
@@ -110,6 +178,31 @@ mod tests {
             in_words("No space left on device (os error 28)"),
             "No space left on device (os error 28)"
         );
+    }
+
+    #[test]
+    fn names_that_are_gone_are_told_as_those_to_come() {
+        use crate::anchors::stored::{layout, publish};
+        let used = [publish::BUILDING, layout::WRITING, layout::BRINGING];
+        assert_eq!([BUILDING, WRITING, BRINGING], used);
+        for (hidden, told) in [
+            (
+                "/s/./.m.asif.building-ixQP76/segments/.writing-hpguhD/.image.vec.tmp-43defaa87f46580e: \
+                 No space left on device (os error 28)",
+                "/s/m.asif/segments/image.vec: No space left on device (os error 28)",
+            ),
+            (
+                "failed to write to file `/s/.o.html.tmp-Ko44V1amATuC`: no",
+                "failed to write to file `/s/o.html`: no",
+            ),
+            (
+                "failed to create file `../.config/./.b/a.png`: no",
+                "failed to create file `../.config/.b/a.png`: no",
+            ),
+            ("/s/.work.tmp was left: it", "/s/.work.tmp was left: it"),
+        ] {
+            assert_eq!(in_words(hidden), told);
+        }
     }
 
     #[test]

@@ -76,10 +76,10 @@ pub fn diagnose(home: &DataFolder) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let root = home.root().display().to_string();
     findings.push(if home.root().is_dir() {
-        DoctorFinding::new("data folder", FindingStatus::Ok, root, "")
+        DoctorFinding::new("home folder", FindingStatus::Ok, root, "")
     } else {
         DoctorFinding::new(
-            "data folder",
+            "home folder",
             FindingStatus::Warning,
             format!("{root} does not exist"),
             "install the runtime and encoders there, or set ASIF_HOME to another folder",

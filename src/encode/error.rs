@@ -10,7 +10,7 @@ use crate::stand_in;
 #[non_exhaustive]
 pub enum InputError {
     /// No bytes at all.
-    #[error("the file is empty (0 bytes); remove it or restore its content")]
+    #[error("not an image: no content (0 bytes); remove it or restore its content")]
     Empty,
     /// Bytes in no image format that is known here.
     #[error(
@@ -86,9 +86,7 @@ pub enum InputError {
     #[error("other large images are being decoded; ask again in a moment")]
     DecodersBusy,
     /// The file is larger than any image that is accepted.
-    #[error(
-        "the file is too large: {bytes} bytes, at most {max_bytes} are read; scale the image down"
-    )]
+    #[error("the image is too large: {bytes} bytes, at most {max_bytes} are read; scale it down")]
     FileTooLarge {
         /// Its length in bytes.
         bytes: u64,
@@ -113,7 +111,9 @@ pub enum InputError {
         reason: String,
     },
     /// Preparing the input panicked, which is a bug in this program or a library.
-    #[error("it cannot be prepared: a panic, {reason}; leave it out, and report it with the file")]
+    #[error(
+        "it cannot be prepared: a panic, {reason}; leave it out, and report this with the input"
+    )]
     Panicked {
         /// What the panic said.
         reason: String,

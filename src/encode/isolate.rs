@@ -67,7 +67,7 @@ pub(super) fn whole(
         false => Err(EncodeError::Run {
             model: model.to_owned(),
             reason: format!(
-                "its vectors have {dim} numbers, but of {inputs} input(s) it made {}",
+                "its vectors have {dim} numbers, but for a batch of {inputs} it made {}",
                 vectors.len()
             ),
         }),
@@ -211,7 +211,7 @@ mod tests {
         };
         assert_eq!(
             reason,
-            "its vectors have 1 numbers, but of 1 input(s) it made 2"
+            "its vectors have 1 numbers, but for a batch of 1 it made 2"
         );
     }
 

@@ -18,7 +18,7 @@
 //! | `isolate` | retries a failed batch input by input |
 //! | [`image`] | decoding with limits, Pillow's resampler, preprocessing, [`ImageEncoder`] |
 //! | `text` | the tokenizer's settings, [`TextEncoder`] |
-//! | [`registry`] | the encoders installed under the data folder |
+//! | [`registry`] | the encoders installed under the home folder |
 //! | [`doctor`] | diagnostics: what is installed, and whether it works |
 //! | `error` | errors of one input ([`InputError`]) or of all ([`ModelError`], [`EncodeError`]) |
 //!

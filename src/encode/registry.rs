@@ -1,4 +1,4 @@
-//! The encoders installed under the data folder: `models/NAME/`.
+//! The encoders installed under the home folder: `models/NAME/`.
 
 mod install;
 
@@ -40,7 +40,7 @@ pub(crate) struct InstallRecord {
     pub overrides: EncoderOverrides,
 }
 
-/// An encoder under the data folder.
+/// An encoder under the home folder.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InstalledEncoder {
     /// Its name: the folder's.
@@ -55,7 +55,7 @@ pub struct InstalledEncoder {
     pub path: PathBuf,
 }
 
-/// All installed encoders, by name. A missing data folder has none.
+/// All installed encoders, by name. A missing home folder has none.
 ///
 /// # Errors
 /// When the folder cannot be read.

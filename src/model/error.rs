@@ -11,7 +11,7 @@ use crate::space::prompts::PromptsError;
 #[non_exhaustive]
 pub enum AnchorModelError {
     /// Nobody says where models lie.
-    #[error("no data folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set, and none was given")]
+    #[error("no home folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set, and none was given")]
     NoHome,
     /// The anchor set.
     #[error(transparent)]

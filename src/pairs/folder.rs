@@ -7,7 +7,8 @@
 //! A file under any other ending than the [usual ones](super::IMAGE_EXTENSIONS) is an image if its first
 //! bytes are those of one. **Everything else is a row of its own that is left out**: other files by
 //! their ending, texts without an image, names that begin with a dot. So what is read and what is
-//! left out add up to what lies in the folder.
+//! left out add up to what lies in the folder, apart from what the caller sets apart: anchor sets, which
+//! may be built within the folder of their pictures.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,16 @@ use super::path_text::text_of;
 use super::record;
 use super::source::{DraftIterator, PairDraft, PairSource};
 use super::{PairOrigin, RowError, RowRejection};
+use crate::disk;
 use crate::remedy::InputRemedy;
 use crate::stand_in::stand_in_of_texts;
 
 fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
 }
+
+/// Tells of a folder whether it is apart: no part of the source that it lies in.
+pub(super) type FolderTest = fn(&Path) -> bool;
 
 /// Every entry of a folder that counts as a row: all but visible folders and texts that belong
 /// to an image.
@@ -39,10 +44,11 @@ struct FolderWalk {
     beside: Vec<FolderTexts>,
     /// The open folders, by depth: device and inode.
     open: Vec<(u64, u64)>,
+    is_apart: FolderTest,
 }
 
 impl FolderWalk {
-    fn new(folder: &Path) -> Self {
+    fn new(folder: &Path, is_apart: FolderTest) -> Self {
         let entries = WalkDir::new(folder)
             .follow_links(true)
             .sort_by_file_name()
@@ -52,6 +58,7 @@ impl FolderWalk {
             entries,
             beside: Vec::new(),
             open: Vec::new(),
+            is_apart,
         }
     }
 
@@ -103,13 +110,17 @@ impl Iterator for FolderWalk {
                 Ok(entry) => entry,
                 Err(error) => return Some(Err(unreadable(&self.root, error))),
             };
+            let is_folder = entry.file_type().is_dir();
+            if is_folder && entry.depth() > 0 && (self.is_apart)(entry.path()) {
+                self.entries.skip_current_dir();
+                continue;
+            }
             if is_hidden(&entry) {
-                if entry.file_type().is_dir() {
+                if is_folder {
                     self.entries.skip_current_dir();
                 }
                 return Some(Ok(entry));
             }
-            let is_folder = entry.file_type().is_dir();
             if is_folder && self.is_around(&entry) {
                 self.entries.skip_current_dir();
                 return Some(Err(refused(entry.into_path(), RowRejection::LinkLoop)));
@@ -130,14 +141,16 @@ impl Iterator for FolderWalk {
 /// A folder that is not read yet.
 struct UnreadFolder {
     root: PathBuf,
+    is_apart: FolderTest,
     rows: u64,
 }
 
 /// Counts the rows: images, what is left out, and the places that cannot be read.
-pub(super) fn open(folder: &Path) -> Box<dyn PairSource> {
+pub(super) fn open(folder: &Path, is_apart: FolderTest) -> Box<dyn PairSource> {
     Box::new(UnreadFolder {
         root: folder.to_owned(),
-        rows: FolderWalk::new(folder).fold(0, |rows, _| rows + 1),
+        is_apart,
+        rows: FolderWalk::new(folder, is_apart).fold(0, |rows, _| rows + 1),
     })
 }
 
@@ -147,7 +160,7 @@ impl PairSource for UnreadFolder {
     }
 
     fn drafts(&mut self) -> std::io::Result<DraftIterator> {
-        Ok(Box::new(FolderReader::open(&self.root)))
+        Ok(Box::new(FolderReader::open(&self.root, self.is_apart)))
     }
 }
 
@@ -157,6 +170,7 @@ impl PairSource for UnreadFolder {
 pub(super) fn not_listed(
     folder: &Path,
     list: &'static str,
+    is_apart: FolderTest,
     is_named: impl Fn(&Path) -> bool + Send + 'static,
 ) -> DraftIterator {
     let own = folder.join(list);
@@ -178,7 +192,7 @@ pub(super) fn not_listed(
             is_left.then_some(Err(RowError { origin, reason }))
         }
     };
-    Box::new(FolderWalk::new(folder).filter_map(left))
+    Box::new(FolderWalk::new(folder, is_apart).filter_map(left))
 }
 
 fn refused(file: PathBuf, reason: RowRejection) -> RowError {
@@ -192,11 +206,18 @@ fn unreadable(root: &Path, error: walkdir::Error) -> RowError {
     let file = error.path().unwrap_or(root).to_owned();
     let reason = match error.loop_ancestor() {
         Some(_) => RowRejection::LinkLoop,
+        None if is_broken_link(&file) => RowRejection::BrokenLink,
         None => RowRejection::of_io(error.into(), |message| RowRejection::FolderUnreadable {
             message,
         }),
     };
     refused(file, reason)
+}
+
+/// Whether a path is a link that leads nowhere.
+fn is_broken_link(path: &Path) -> bool {
+    let is_link = fs_err::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    is_link && matches!(disk::found(path), Ok(None))
 }
 
 /// Reads a folder file by file.
@@ -206,10 +227,10 @@ struct FolderReader {
 }
 
 impl FolderReader {
-    fn open(root: &Path) -> Self {
+    fn open(root: &Path, is_apart: FolderTest) -> Self {
         Self {
             root: root.to_owned(),
-            entries: FolderWalk::new(root),
+            entries: FolderWalk::new(root, is_apart),
         }
     }
 }

@@ -29,11 +29,14 @@ pub fn given(list: PathBuf, pairs: Vec<GivenPair>) -> PairReader {
         list: list.clone(),
         pairs,
     };
-    PairReader::new(vec![NamedSource {
-        path: list,
-        source: Box::new(source),
-        listed: None,
-    }])
+    PairReader::new(
+        vec![NamedSource {
+            path: list,
+            source: Box::new(source),
+            listed: None,
+        }],
+        |_| false,
+    )
 }
 
 struct GivenSource {

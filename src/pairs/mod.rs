@@ -81,6 +81,7 @@ pub use self::id::id_fault;
 pub(crate) use self::jsonl::object_of as row_object;
 pub use self::lines::MAX_LINE_BYTES;
 pub use self::open::open;
+pub(crate) use self::open::open_without;
 pub use self::pair::{Pair, PairOrigin};
 pub use self::reader::PairReader;
 pub(crate) use self::record::{json_message, type_name};

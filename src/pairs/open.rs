@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::folder::FolderTest;
 use super::formats::{self, LISTS};
 use super::other::other_format;
 use super::source::NamedSource;
@@ -21,6 +22,15 @@ use super::{PairReader, PairsError, folder};
 /// [`PairsError`]: a path is missing, of an unknown kind, cannot be read or is given twice, a
 /// header lacks a column, or there is no row at all.
 pub fn open(paths: &[PathBuf]) -> Result<PairReader, PairsError> {
+    open_without(paths, |_| false)
+}
+
+/// As [`open`], without the folders below a given one for which `is_apart` holds: neither they nor their
+/// files are rows.
+pub(crate) fn open_without(
+    paths: &[PathBuf],
+    is_apart: FolderTest,
+) -> Result<PairReader, PairsError> {
     let mut sources = Vec::with_capacity(paths.len());
     let mut given = HashSet::new();
     for path in paths {
@@ -36,17 +46,17 @@ pub fn open(paths: &[PathBuf]) -> Result<PairReader, PairsError> {
         if !given.insert(canonical) {
             return Err(PairsError::GivenTwice { path: path.clone() });
         }
-        sources.push(survey(path)?);
+        sources.push(survey(path, is_apart)?);
     }
     if sources.iter().all(|named| named.source.rows() == 0) {
         return Err(PairsError::NoPairs {
             paths: paths.to_vec(),
         });
     }
-    Ok(PairReader::new(sources))
+    Ok(PairReader::new(sources, is_apart))
 }
 
-fn survey(path: &Path) -> Result<NamedSource, PairsError> {
+fn survey(path: &Path, is_apart: FolderTest) -> Result<NamedSource, PairsError> {
     let by_name = formats::named(path);
     let metadata = fs_err::metadata(path)?;
     if metadata.is_dir() {
@@ -56,13 +66,13 @@ fn survey(path: &Path) -> Result<NamedSource, PairsError> {
             });
         }
         if let Some(name) = LISTS.into_iter().find(|name| path.join(name).is_file()) {
-            let mut list = survey(&path.join(name))?;
+            let mut list = survey(&path.join(name), is_apart)?;
             list.listed = Some((path.to_owned(), name));
             return Ok(list);
         }
         return Ok(NamedSource {
             path: path.to_owned(),
-            source: folder::open(path),
+            source: folder::open(path, is_apart),
             listed: None,
         });
     }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::beside::NormalizedNames;
+use super::folder::FolderTest;
 use super::source::{DraftIterator, NamedSource, PairDraft, look_for};
 use super::{Pair, PairOrigin, RowError, RowRejection, folder};
 use crate::image_source::ImageSource;
@@ -26,6 +27,8 @@ pub struct PairReader {
     stored_names: NormalizedNames,
     /// Whether the list is finished and the entries that it does not name are being read.
     list_done: bool,
+    /// Folders that are no part of a source.
+    is_apart: FolderTest,
     rows_read: u64,
     pairs_read: u64,
 }
@@ -45,7 +48,7 @@ struct SeenId {
 }
 
 impl PairReader {
-    pub(super) fn new(sources: Vec<NamedSource>) -> Self {
+    pub(super) fn new(sources: Vec<NamedSource>, is_apart: FolderTest) -> Self {
         Self {
             sources,
             current: 0,
@@ -54,6 +57,7 @@ impl PairReader {
             named: HashSet::new(),
             stored_names: NormalizedNames::default(),
             list_done: false,
+            is_apart,
             rows_read: 0,
             pairs_read: 0,
         }
@@ -212,7 +216,8 @@ impl Iterator for PairReader {
                         let is_named =
                             move |path: &Path| path_hash(path).is_some_and(|h| named.contains(&h));
                         self.list_done = true;
-                        self.drafts = Some(folder::not_listed(&folder, list, is_named));
+                        self.drafts =
+                            Some(folder::not_listed(&folder, list, self.is_apart, is_named));
                     }
                     _ => {
                         self.drafts = None;

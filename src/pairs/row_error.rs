@@ -243,6 +243,9 @@ pub enum RowRejection {
     /// A link within a folder leads to a folder that it lies in, whose files are read already.
     #[error("left out, a link leads back to a folder that is read already; remove the link")]
     LinkLoop,
+    /// A link whose target is missing.
+    #[error("left out, a link whose target is missing; correct or remove the link")]
+    BrokenLink,
     /// Reading broke off here: **the rest of this source is lost**, not only the row.
     #[error(
         "reading broke off here, the rest of this source is missing: {message}; run again when the file can be read"
@@ -288,6 +291,7 @@ impl RowRejection {
             Self::DuplicateId { .. } => "duplicate id",
             Self::FolderUnreadable { .. } => "folder unreadable",
             Self::LinkLoop => "link to a folder around it",
+            Self::BrokenLink => "broken link",
             Self::Exhausted { .. } => "no more files or memory",
             Self::Broken { .. } => "source broke off",
         })

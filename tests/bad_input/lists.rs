@@ -126,6 +126,8 @@ fn classes_that_hold_only_other_files_are_told_of() {
     draw(&dir.path().join("dog"), "1.png", 2);
     fs_err::write(dir.path().join("cat/x.tif"), b"II*\0").unwrap();
     fs_err::write(dir.path().join("scans/x.tif"), b"II*\0").unwrap();
+    std::os::unix::fs::symlink("gone.png", dir.path().join("cat/dangling.png")).unwrap();
+    std::os::unix::fs::symlink("..", dir.path().join("dog/above")).unwrap();
     let eval = |task: &str, more: &[&str]| {
         run(asif()
             .args(["eval", task, "--index"])
@@ -136,7 +138,14 @@ fn classes_that_hold_only_other_files_are_told_of() {
     };
     for more in [&[][..], &["--json"]] {
         let out = eval("zeroshot", more).ok().out;
-        for word in ["scans", ".tif", "left out", "cat"] {
+        for word in [
+            "scans",
+            ".tif",
+            "left out",
+            "cat",
+            "2 links",
+            "dangling.png",
+        ] {
             assert!(out.contains(word), "{word}: {out}");
         }
     }

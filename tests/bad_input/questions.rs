@@ -26,6 +26,48 @@ fn labels_must_be_there_and_differ() {
     .usage();
 }
 
+/// Every command that needs labels says so in the same way as the parser, and with its exit code.
+#[test]
+fn commands_without_labels_are_usage_errors() {
+    let dir = folder();
+    let image = draw(dir.path(), "a.png", 1);
+    for command in ["classify", "explain"] {
+        let ended = run(asif()
+            .args([command, "--index"])
+            .arg(demo_set())
+            .arg(&image));
+        assert_eq!(ended.code, Some(USAGE), "{}", ended.err);
+        assert!(ended.err.contains("--labels-file"), "{}", ended.err);
+    }
+    // A target of a swap is named by what there is.
+    let ended = run(asif().arg("swap").arg(demo_set()));
+    ended.fails(USAGE, &["--to", "--from", "generation 1", "asif history"]);
+}
+
+/// Ids that are gone already are no error for a caller that says so.
+#[test]
+fn nothing_left_to_remove_changes_nothing() {
+    let dir = folder();
+    let set = dir.path().join("a.asif");
+    copy_folder(demo_set(), &set);
+    let current = fs_err::read(set.join("CURRENT")).unwrap();
+    let remove = |more: &[&str]| {
+        let mut command = asif();
+        command
+            .args(["anchors", "remove", "--id", "nobody"])
+            .args(more);
+        run(command.arg(&set))
+    };
+    let done = remove(&["--missing-ok"]).ok();
+    assert!(
+        done.out.contains("nothing was changed") && done.out.contains("nobody"),
+        "{}",
+        done.out
+    );
+    remove(&[]).fails(INPUT, &["nobody", "--missing-ok"]);
+    assert_eq!(fs_err::read(set.join("CURRENT")).unwrap(), current);
+}
+
 impl Ended {
     /// Asserts that the command line was refused.
     fn usage(&self) {

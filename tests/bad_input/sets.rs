@@ -82,6 +82,153 @@ fn a_damaged_set_is_named_file_by_file() {
     run(asif().arg("inspect").arg(&out)).fails(INPUT, &["image.vec"]);
 }
 
+/// Every command that changes a set says that what is live is damaged, as those that open it do; once.
+#[test]
+fn a_change_of_a_damaged_set_warns_of_it() {
+    let dir = folder();
+    let set = dir.path().join("damaged.asif");
+    copy_folder(demo_set(), &set);
+    let pairs = write_jsonl(dir.path(), "more.jsonl", &demo_pairs(2));
+    let change = |words: &[&str]| run(asif().args(words).arg(&set));
+    for segment in names_in(&set.join("segments")) {
+        let file = set.join("segments").join(segment).join("image.vec");
+        let mut bytes = fs_err::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs_err::write(&file, bytes).unwrap();
+    }
+    let id = change(&["anchors", "list", "--limit", "1", "--json"]);
+    id.fails(INPUT, &["image.vec"]);
+    let first = asif::anchors::AnchorSet::open(&set).unwrap();
+    let first = first.pair_id(0).unwrap().to_owned();
+    let list = pairs.display().to_string();
+    for words in [
+        &["anchors", "remove", "--id", &first][..],
+        &["anchors", "add", "--pairs", &list],
+        &["rollback"],
+        &["swap", "--to", "2"],
+    ] {
+        // The option that takes several values must not take the set.
+        let ended = match words.last() == Some(&list.as_str()) {
+            true => run(asif().args(["anchors", "add"]).arg(&set).args(&words[2..])),
+            false => change(words),
+        };
+        let ended = ended.ok();
+        assert_eq!(
+            ended.err.matches("image.vec").count(),
+            1,
+            "{words:?}: {}",
+            ended.err
+        );
+        let hint = format!("hint: `asif repair {}`", set.display());
+        assert_eq!(
+            ended.err.matches(&hint).count(),
+            1,
+            "{words:?}: {}",
+            ended.err
+        );
+        assert_eq!(
+            ended.err.matches("repair").count(),
+            1,
+            "{words:?}: {}",
+            ended.err
+        );
+    }
+}
+
+/// Commands that only read answer, and say that the set is damaged.
+#[test]
+fn commands_that_only_read_answer_from_a_set_with_another_current() {
+    let dir = folder();
+    let set = dir.path().join("a.asif");
+    copy_folder(demo_set(), &set);
+    let before = fs_err::read(set.join("CURRENT")).unwrap();
+    let ids = asif::anchors::AnchorSet::open(&set).unwrap();
+    let ids = [0, 1].map(|n| ids.pair_id(n).unwrap().to_owned());
+    run(asif()
+        .args(["anchors", "remove", "--id", &ids[0]])
+        .arg(&set))
+    .ok();
+    fs_err::write(set.join("CURRENT"), before).unwrap();
+    let old = format!("{}@1", set.display());
+    let read = |words: &[&str]| run(asif().args(words));
+    let path = set.display().to_string();
+    let history = read(&["history", &path, "--json"]).ok();
+    assert_eq!(history.json_lines().len(), 2, "{}", history.out);
+    let found = read(&["audit", &path, &ids[1], "--json"]);
+    assert_eq!(found.json()[0]["live"], true, "{}", found.out);
+    let gone = read(&["audit", &path, &ids[0], "--json"]);
+    assert_eq!(gone.json()[0]["live"], false, "{}", gone.out);
+    let others = [
+        read(&["inspect", &path]).ok(),
+        read(&["anchors", "list", &path]).ok(),
+        read(&["diff", &old, &path]).ok(),
+    ];
+    for ended in [history, found, gone].into_iter().chain(others) {
+        for word in ["CURRENT", "generation 2", "hint: `asif repair"] {
+            assert!(ended.err.contains(word), "{word}: {}", ended.err);
+        }
+    }
+}
+
+/// A limit on the size of files: told once, with the name that the file was to have.
+#[test]
+fn a_file_that_may_not_grow_is_told_once_under_its_own_name() {
+    let dir = folder();
+    let pairs = write_jsonl(dir.path(), "pairs.jsonl", &demo_pairs(40));
+    let mut command = asif();
+    command.args(["build", "--pairs"]).arg(&pairs);
+    command.arg("--out").arg(dir.path().join("out.asif"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -f 40; exec \"$0\" \"$@\""]);
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let ended = run(&mut shell).fails(
+        1,
+        &[
+            "out.asif/segments/image.vec",
+            "ulimit -f",
+            "raise that limit",
+        ],
+    );
+    for word in ["ulimit -f", "image.vec"] {
+        assert_eq!(ended.err.matches(word).count(), 1, "{}", ended.err);
+    }
+    for word in [".building-", ".tmp-", ".writing-", "the disk has room"] {
+        assert!(!ended.err.contains(word), "{}", ended.err);
+    }
+}
+
+/// What is built within the folder of its pictures is no part of them.
+#[test]
+fn a_set_within_its_own_source_is_not_read() {
+    let dir = folder();
+    for n in 0..3 {
+        draw(dir.path(), &format!("{n}.png"), n);
+        fs_err::write(dir.path().join(format!("{n}.txt")), format!("picture {n}")).unwrap();
+    }
+    std::os::unix::fs::symlink("gone.png", dir.path().join("dangling.png")).unwrap();
+    let out = dir.path().join("out.asif");
+    for more in [&[][..], &["--overwrite"]] {
+        let words = ["build", "--json", "--pairs"];
+        let mut command = asif();
+        command.args(words).arg(dir.path()).arg("--out").arg(&out);
+        let report = run(command.args(more)).ok().json();
+        assert_eq!(report["pairs"], 3, "{report}");
+        let skipped = report["skipped_examples"].to_string();
+        assert_eq!(report["skipped"], 1, "{report}");
+        assert!(
+            skipped.contains("dangling.png") && skipped.contains("target is missing"),
+            "{report}"
+        );
+    }
+}
+
 /// A real full disk: a small tmpfs in a mount namespace of its own, gone with the process.
 #[test]
 fn a_full_disk_leaves_nothing_and_names_the_file() {

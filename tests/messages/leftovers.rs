@@ -293,7 +293,7 @@ fn rows_left_out_stay_listed_when_segments_are_written_again() {
     let list = listed(&set);
     assert!(list.contains("a3-none.png") && !list.contains("a4-none.png"));
     let inspected = bench.run(&["inspect", "a.asif"]).ok().out;
-    assert!(inspected.contains("1 rows were skipped"), "{inspected}");
+    assert!(inspected.contains("1 row was skipped"), "{inspected}");
     bench.run(&["verify", "--full", "a.asif"]).ok();
 }
 

@@ -50,12 +50,14 @@ fn texts_of_any_length_are_printed() {
         })
         .collect();
     bench.pairs("long.jsonl", &rows);
-    fs_err::write(bench.at("labels.txt"), format!("dog\ncat{long}\n")).unwrap();
+    // As long as a label may be.
+    let label = "x".repeat(4_000);
+    fs_err::write(bench.at("labels.txt"), format!("dog\ncat{label}\n")).unwrap();
     bench.picture("data/dog/a.png", 21);
     bench.picture("data/cat/b.png", 22);
     fs_err::write(
         bench.at("names.txt"),
-        format!("dog: dog{long}\ncat: cat{long}\n"),
+        format!("dog: dog{label}\ncat: cat{label}\n"),
     )
     .unwrap();
     for words in [

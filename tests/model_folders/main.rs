@@ -40,7 +40,7 @@ use tempfile::TempDir;
 /// Loads ONNX Runtime; false, with a line, where there is none.
 fn runtime() -> bool {
     let loaded = DataFolder::from_env()
-        .ok_or("no data folder".to_owned())
+        .ok_or("no home folder".to_owned())
         .and_then(|home| runtime::load(None, &home).map_err(|e| e.to_string()));
     if let Err(reason) = &loaded {
         skipped::skip(skipped::Lack::Setup, reason);

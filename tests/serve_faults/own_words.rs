@@ -98,13 +98,12 @@ fn receipts_name_pairs_by_the_ids_that_were_given() {
         message.contains(missing) && message.contains("missing_ok"),
         "{message}"
     );
-    // What was sent already is not advised.
+    // Nothing is left to remove, and that is not an error for a client that says so.
     let ids = json!({"ids": [missing], "missing_ok": true});
-    let message = admin("remove", &ids).refused(400, "unusable");
-    assert!(
-        message.contains(missing) && !message.contains("missing_ok"),
-        "{message}"
-    );
+    let done = admin("remove", &ids).ok();
+    assert_eq!(done["receipt"]["missing"], json!([missing]), "{done}");
+    assert_eq!(done["receipt"]["removed"], 0, "{done}");
+    assert_eq!(done["receipt"]["generation"], done["live"], "{done}");
     admin("remove", &json!({"ids": []})).refused(400, "empty");
     // No command of a terminal.
     let message = admin("swap", &json!({"to": 999})).refused(404, "no_generation");
@@ -174,6 +173,64 @@ fn forms_are_read_as_strictly_as_json() {
     let answer = server.connect().send("POST", "/v1/classify", &kind, b"x");
     let message = answer.refused(400, "malformed_form");
     assert!(message.contains("boundary="), "{message}");
+}
+
+#[test]
+fn a_form_with_a_list_in_one_field_is_told_how_to_send_several_labels() {
+    let server = server(&[]);
+    let image = support::jpeg(1);
+    let send = |labels: &[&[u8]]| {
+        let mut fields = vec![("image", Some("a.jpg"), image.as_slice())];
+        fields.extend(labels.iter().map(|label| ("labels", None, *label)));
+        let (kind, body) = form(&fields);
+        let kind = [("content-type", kind.as_str())];
+        server.connect().send("POST", "/v1/classify", &kind, &body)
+    };
+    let message = send(&[b"cat,dog"]).refused(400, "wrong_fields");
+    assert!(
+        message.contains("\"cat,dog\"") && message.contains("JSON list"),
+        "{message}"
+    );
+    // Names with a comma among others, and one that is meant.
+    for labels in [&[&b"tie, black"[..], b"dog"][..], &[b"[\"tie, black\"]"]] {
+        let answer = send(labels).ok();
+        let best = answer["results"][0]["predictions"].to_string();
+        assert!(best.contains("tie, black"), "{answer}");
+    }
+}
+
+#[test]
+fn labels_are_held_to_what_the_command_line_holds_them_to() {
+    let server = server(&[]);
+    let ask = |labels: serde_json::Value| {
+        server.post(
+            "/v1/classify",
+            &json!({"images": [picture(1)], "labels": labels}),
+        )
+    };
+    let message = ask(json!(["cat", "x".repeat(40_000)])).refused(400, "labels");
+    assert!(
+        message.contains("40000 characters, at most 4096"),
+        "{message}"
+    );
+    ask(json!(["cat", "\u{e9}".repeat(4_096)])).ok();
+    let answer = ask(json!(["0: cat", "1: dog"])).ok();
+    let notes = answer["notes"].to_string();
+    assert!(notes.contains("begin with a number"), "{answer}");
+    assert!(ask(json!(["cat", "dog"])).ok()["notes"].is_null());
+}
+
+#[test]
+fn an_image_is_not_called_a_file_to_a_client_that_sent_none() {
+    let server = server(&[]);
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    for (bytes, word) in [(&b""[..], "no content"), (pointer.as_bytes(), "Git LFS")] {
+        let image = crate::serve_support::base64(bytes);
+        let asked = json!({"images": [image], "labels": ["a", "b"]});
+        let answer = server.post("/v1/classify", &asked).ok();
+        let error = answer["results"][0]["error"].to_string();
+        assert!(error.contains(word) && !error.contains("file"), "{error}");
+    }
 }
 
 #[test]

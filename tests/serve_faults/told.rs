@@ -158,6 +158,17 @@ fn no_answer_tells_where_anything_lies() {
     for route in ["rollback", "remove", "add"] {
         check(route, admin(route, &json!({"dry_run": true, "ids": ["x"]})));
     }
+    for (route, body) in [
+        ("rollback", json!({})),
+        ("remove", json!({"ids": ["new"]})),
+        ("swap", json!({"to": 1})),
+        ("add", pair(picture(10))),
+    ] {
+        let message = check(route, admin(route, &body)).refused(409, "damaged");
+        assert!(message.contains("the anchor set is damaged"), "{message}");
+        assert!(!message.contains("asif repair"), "{message}");
+    }
+    assert!(server.log().contains("asif repair /"), "{}", server.log());
     // Uploads that cannot be kept.
     fs_err::remove_dir_all(root.join("uploads")).unwrap();
     fs_err::write(root.join("uploads"), "a file").unwrap();
@@ -165,6 +176,43 @@ fn no_answer_tells_where_anything_lies() {
     answer.refused(500, "internal");
     assert!(server.log().contains(MARKER), "the log keeps it");
     assert!(asked > 200, "{asked}");
+}
+
+/// As above, of a set and a folder that are given by relative paths.
+#[test]
+fn relative_paths_are_told_no_more_than_absolute_ones() {
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let place = folder.path().file_name().unwrap().to_str().unwrap();
+    let relative = std::path::Path::new(place);
+    let set = build(relative, "m1", &support::demo_pairs(60));
+    let key = relative.join("key");
+    fs_err::write(&key, ADMIN).unwrap();
+    let [key, uploads] = [key, relative.join("uploads")].map(|p| p.display().to_string());
+    let more = ["--admin-key-file", &key, "--uploads", &uploads];
+    let server = Server::start(&[("demo", &set)], &more);
+    // Half a picture is listed in the anchor set.
+    let half = support::jpeg(8);
+    let half = crate::serve_support::base64(&half[..half.len() / 3]);
+    let add = json!({"pairs": [
+        {"image": picture(7), "captions": ["a"], "id": "new"},
+        {"image": half, "captions": ["b"], "id": "bad"},
+    ]});
+    for (route, body) in [
+        ("add", add),
+        ("remove", json!({"ids": ["new"]})),
+        ("rollback", json!({})),
+    ] {
+        let answer = server.post_with(&format!("/admin/sets/demo/{route}"), ADMIN, &body);
+        assert_eq!(answer.ok()["receipt"]["set"], "demo");
+        assert!(!answer.text().contains(place), "{}", answer.text());
+    }
+    fs_err::write(set.join("CURRENT"), "g000099\n").unwrap();
+    let health = server.wait_for_health(|health| health["status"] == "degraded");
+    let history = server.get("/v1/sets/demo/generations").ok();
+    assert!(history.as_array().unwrap().len() >= 4, "{history}");
+    for answer in [health, history] {
+        assert!(!answer.to_string().contains(place), "{answer}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use asif::home::DataFolder;
 use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::Value;
 
-/// The data folder that the set-up filled; a test without it fails and says what to do.
+/// The home folder that the set-up filled; a test without it fails and says what to do.
 pub fn home() -> DataFolder {
     let home = DataFolder::from_env().expect("ASIF_HOME or HOME is set");
     assert!(

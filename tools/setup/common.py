@@ -28,7 +28,7 @@ def run_step(step: Callable[[Path], str]) -> None:
 
 def run(step: Callable[[argparse.Namespace], str], parser: argparse.ArgumentParser) -> None:
     """`run_step` for a step with arguments of its own."""
-    parser.add_argument("--home", type=Path, required=True, help="the data folder (ASIF_HOME)")
+    parser.add_argument("--home", type=Path, required=True, help="the home folder (ASIF_HOME)")
     args = parser.parse_args()
     # A kill must clean up like an interrupt: temporary folders go with the stack.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -224,7 +224,7 @@ fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
         anyhow::Ok(Box::new(embedder))
     };
     let report = add(&options, &args.write.options(), encoders, context.watch())?;
-    receipt::warn(&report.receipt.warnings, context);
+    receipt::warn(&report.receipt, context);
     if context.json {
         return context.print_json(&report);
     }

@@ -14,7 +14,7 @@ use asif::anchors::stored::place::refuse_in_set;
 use asif::anchors::stored::plan::GraphPolicy;
 use clap::Args;
 
-use crate::context::CommandContext;
+use crate::context::{self, CommandContext};
 use crate::errors::exit::BadInput;
 use crate::options::receipt;
 use crate::output::format;
@@ -127,6 +127,7 @@ pub fn run(args: &AuditArgs, context: &CommandContext) -> anyhow::Result<()> {
         )?;
         return run_purge(args, &request, earlier.as_deref(), context);
     }
+    context::open(&args.set, context)?;
     let mut ids = args.ids.clone();
     let mut named = Vec::new();
     if let Some(filter) = &filter {
@@ -181,7 +182,7 @@ fn run_purge(
             ));
         }
     })?;
-    receipt::warn(&done.receipt.warnings, context);
+    receipt::warn(&done.receipt, context);
     warn_of_others(&done, context);
     let mut told = DeletionReceipt::new(request, &done, args.reference.clone());
     if let Some(earlier) = earlier {
@@ -328,7 +329,7 @@ const NAMED_IDS: usize = 20;
 
 /// The commands that delete the pairs from another anchor set; removed ones need a purge only.
 fn advice_for(other: &OtherSet) -> String {
-    let set = quoted(&other.set.display().to_string());
+    let set = format::word(&other.set.display().to_string());
     let purge = format!("`asif audit {set} --purge`");
     let live = &other.live_ids;
     match live.len() {
@@ -336,7 +337,7 @@ fn advice_for(other: &OtherSet) -> String {
         1..=NAMED_IDS => {
             let ids: Vec<String> = live
                 .iter()
-                .map(|id| format!("--id={}", quoted(id)))
+                .map(|id| format!("--id={}", format::word(id)))
                 .collect();
             format!(
                 "`asif anchors remove {set} {}`, then {purge}",
@@ -347,15 +348,6 @@ fn advice_for(other: &OtherSet) -> String {
             "`asif anchors remove {set} --ids-file FILE` with a file of the ids, one per line (--json \
              lists them as live_ids), then {purge}"
         ),
-    }
-}
-
-/// A word quoted for a shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:@%+,".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 

@@ -103,7 +103,7 @@ pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
     check(&options)?;
     let embedder = args.encoders.open(context, None, EncodingLoad::Many)?;
     let report = build(&options, &embedder, context.watch())?;
-    receipt::warn(&report.warnings, context);
+    receipt::note_unfinished(&report.warnings, context);
     note_few(&options.space, report.counts.pairs as usize, context);
     if context.json {
         context.print_json(&report)

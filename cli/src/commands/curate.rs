@@ -240,7 +240,7 @@ fn table(curation: &CurationReport, worst: &[PairFit]) -> String {
             format::line(&fit.pair.caption)
         ));
     }
-    text.push_str("\n\ncoverage: pairs, their mean rank, near-duplicates, the one in the middle");
+    text.push_str("\n\ncoverage: pairs, their mean rank, near-duplicates, most central caption");
     for group in &curation.coverage {
         let ClusterCoverage {
             medoid,

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use asif::anchors::AnchorSet;
 use asif::anchors::care::diff::diff;
+use asif::anchors::stored::witness;
 use asif::classify::Classifier;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::context::CommandContext;
+use crate::context::{CommandContext, warn_of_doubts};
 use crate::options::args::EncodingLoad;
 use crate::options::query::{LabelArgs, ScoreArgs};
 use crate::output::format;
@@ -95,7 +96,10 @@ fn open(name: &str, context: &CommandContext) -> anyhow::Result<AnchorSet> {
         && let Ok(generation) = number.parse()
         && !Path::new(name).exists()
     {
-        return Ok(AnchorSet::open_generation(Path::new(path), generation)?);
+        let path = Path::new(path);
+        let (_, doubt) = witness::kept_or_published(path)?;
+        warn_of_doubts(path, doubt, context);
+        return Ok(AnchorSet::open_generation(path, generation)?);
     }
     crate::context::open(Path::new(name), context)
 }

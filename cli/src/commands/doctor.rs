@@ -82,7 +82,7 @@ fn of_set(args: &DoctorArgs, set: &Path, context: &CommandContext) -> anyhow::Re
     );
     context.print(compared)?;
     for one in &advice {
-        let mark = if one.good { "ok     " } else { "look   " };
+        let mark = if one.good { "ok     " } else { "check  " };
         let found = format!("{mark}  {}: {}", one.about, one.found);
         context.print(format::line(&found))?;
         context.print(format::line(&format!("         -> {}", one.advice)))?;

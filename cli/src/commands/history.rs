@@ -7,7 +7,7 @@ use asif::anchors::stored::witness;
 use clap::Args;
 use serde_json::json;
 
-use crate::context::CommandContext;
+use crate::context::{CommandContext, warn_of_doubts};
 use crate::options::receipt::pairs;
 use crate::output::format;
 
@@ -25,10 +25,13 @@ pub struct HistoryArgs {
 }
 
 pub fn run(args: &HistoryArgs, context: &CommandContext) -> anyhow::Result<()> {
-    let kept = witness::kept(&args.set)?;
-    for change in history::read(&args.set)? {
+    let (kept, doubt) = witness::kept_or_published(&args.set)?;
+    // Where CURRENT is damaged, no generation is known to be the live one.
+    let newest = kept.last().filter(|_| doubt.is_none()).copied();
+    warn_of_doubts(&args.set, doubt, context);
+    for change in history::readable(&args.set)? {
         let is_kept = kept.contains(&change.generation);
-        let live = kept.last() == Some(&change.generation);
+        let live = newest == Some(change.generation);
         if context.json {
             let mut line = json!(change);
             line["kept"] = is_kept.into();

@@ -78,11 +78,16 @@ pub fn run(args: &InspectArgs, context: &CommandContext) -> anyhow::Result<()> {
         (
             "pairs",
             format!(
-                "{} with {} captions in {} segment(s); {} rows were skipped",
+                "{} with {} in {}; {} {} skipped",
                 format::count(manifest.counts.pairs),
-                format::count(manifest.counts.captions),
-                manifest.segments.len(),
-                format::count(manifest.counts.skipped)
+                format::number_of(manifest.counts.captions, "caption"),
+                format::number_of(manifest.segments.len() as u64, "segment"),
+                format::number_of(manifest.counts.skipped, "row"),
+                if manifest.counts.skipped == 1 {
+                    "was"
+                } else {
+                    "were"
+                }
             ),
         ),
         ("images", encoder(&manifest.image_encoder)),

@@ -85,13 +85,16 @@ pub fn run(args: &RepairArgs, context: &CommandContext) -> anyhow::Result<()> {
     if done.left.is_empty() {
         return Ok(());
     }
-    let found = done.left.len();
+    let found = format::number_of(done.left.len() as u64, "finding");
+    let remain = if done.left.len() == 1 {
+        "remains"
+    } else {
+        "remain"
+    };
     let said = match args.dry_run {
-        true => format!("{found} finding(s); `asif repair` repairs what it can"),
+        true => format!("{found}; `asif repair` repairs what it can"),
         false => {
-            format!(
-                "{found} finding(s) remain; restore the anchor set from a backup, or build it again"
-            )
+            format!("{found} {remain}; restore the anchor set from a backup, or build it again")
         }
     };
     Err(BadInput(said).into())

@@ -1,12 +1,15 @@
 //! `asif swap`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use asif::anchors::change::swap::{SwapTarget, swap};
+use asif::anchors::stored::witness;
 use clap::Args;
 
 use crate::context::CommandContext;
+use crate::errors::exit::UsageError;
 use crate::options::receipt::{self, WriteArgs};
+use crate::output::format;
 
 /// Make a kept generation, or the content of another anchor set, live.
 ///
@@ -27,8 +30,7 @@ pub struct SwapArgs {
         long,
         env = "ASIF_TO",
         value_name = "GENERATION",
-        conflicts_with = "from",
-        required_unless_present = "from"
+        conflicts_with = "from"
     )]
     to: Option<u64>,
 
@@ -40,11 +42,32 @@ pub struct SwapArgs {
     write: WriteArgs,
 }
 
+/// Neither a generation nor an anchor set is given: names those that can be.
+///
+/// # Errors
+/// When the folder is not an anchor set.
+fn no_target(set: &Path) -> anyhow::Result<UsageError> {
+    let (kept, _) = witness::kept_or_published(set)?;
+    let kept: Vec<String> = kept.iter().map(u64::to_string).collect();
+    Ok(UsageError(format!(
+        "give --to GENERATION or --from OTHER.asif; {} keeps {} {} (`asif history {}` \
+         shows how each was made)",
+        set.display(),
+        if kept.len() == 1 {
+            "generation"
+        } else {
+            "generations"
+        },
+        kept.join(", "),
+        format::word(&set.display().to_string())
+    )))
+}
+
 pub fn run(args: &SwapArgs, context: &CommandContext) -> anyhow::Result<()> {
     let target = match (&args.from, args.to) {
         (Some(other), _) => SwapTarget::Set(other),
         (None, Some(generation)) => SwapTarget::Generation(generation),
-        (None, None) => SwapTarget::Previous,
+        (None, None) => return Err(no_target(&args.set)?.into()),
     };
     let done = swap(&args.set, target, &args.write.options())?;
     receipt::print(&done, context)

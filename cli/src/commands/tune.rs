@@ -31,9 +31,10 @@ use crate::output::format;
 /// Without labels, two tasks are measured and weighted equally: retrieval of held-out pairs, from image to
 /// text and from text to image, and classification of images into clusters of texts that were held out
 /// whole. The first measures accuracy near the anchors, the second away from them. With --validation,
-/// labelled images replace the clusters. The present recipe is kept unless another one is significantly
-/// better; the gain is then estimated on pairs that were not used for the choice. If an anchor set has
-/// several encoders of a modality, their weights are tried first; --apply then writes the vectors with the
+/// labelled images replace the clusters. Shown are how often the right answer is ranked first, and the mean of
+/// 1 / rank. The present recipe is kept unless another one is significantly better; the gain is then estimated
+/// on pairs that were not used for the choice. If an anchor set has several encoders of a modality, their
+/// weights are tried first; --apply then writes the vectors with the
 /// new weights, which a server picks up like any other change.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -58,7 +59,8 @@ pub struct TuneArgs {
     #[arg(long, env = "ASIF_TABLE")]
     table: bool,
 
-    /// How many folds the choice is made on: more are more reliable and slower.
+    /// How many folds the choice is made on: in each, other pairs are held out and asked for. More are more
+    /// reliable and slower.
     #[arg(long, env = "ASIF_FOLDS", value_name = "N", default_value_t = 3)]
     folds: usize,
 
@@ -221,7 +223,7 @@ fn estimated(estimate: &TuneEstimate, labelled: &[LabelledImages]) -> Vec<(&'sta
         let of = |recipe: &RecipeMetrics| Some((first(recipe)?, rank(recipe)?));
         match (of(&estimate.present), of(&estimate.found)) {
             (Some((old, before)), Some((new, after))) => format!(
-                "first {:.1} -> {:.1} %, mean reciprocal rank {before:.3} -> {after:.3} ({asked} {what})",
+                "right answer ranked first {:.1} -> {:.1} %, mean reciprocal rank {before:.3} -> {after:.3} ({asked} {what})",
                 100.0 * old,
                 100.0 * new,
             ),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::context::CommandContext;
 use crate::errors::exit::BadInput;
+use crate::output::format;
 
 /// Check the integrity of an anchor set and of all its kept generations.
 ///
@@ -66,6 +67,6 @@ pub fn run(args: &VerifyArgs, context: &CommandContext) -> anyhow::Result<()> {
     if findings.is_empty() {
         return Ok(());
     }
-    let said = format!("{} finding(s)", findings.len());
+    let said = format::number_of(findings.len() as u64, "finding");
     Err(BadInput(format!("{said}; `asif repair` repairs what it can")).into())
 }

@@ -44,8 +44,15 @@ pub struct StrictInput(pub String);
 
 /// What `asif doctor` found.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} finding(s) need attention, see above")]
+#[error("{}, see above", need_attention(*.0))]
 pub struct SetupIncomplete(pub usize);
+
+fn need_attention(findings: usize) -> String {
+    match findings {
+        1 => "1 finding needs attention".to_owned(),
+        n => format!("{n} findings need attention"),
+    }
+}
 
 /// Standard output cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +79,11 @@ fn text(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        if !text.contains(&cause) {
+        // `fs_err` puts the path, in backquotes, before what the system says.
+        let reason = cause
+            .rsplit_once("`: ")
+            .map_or(cause.as_str(), |(_, reason)| reason);
+        if !text.contains(reason) {
             text.push_str(": ");
             text.push_str(&cause);
         }

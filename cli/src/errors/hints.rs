@@ -6,9 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::path::Path;
 
 use asif::anchors::AnchorsError;
 use asif::anchors::live::LiveError;
+use asif::anchors::stored::place::set_of;
 use asif::embed::{EmbedError, InputRejection};
 use asif::encode::doctor::{DoctorFinding, SetupRemedy};
 use asif::encode::{EncodeError, EncoderChoice, ModelError};
@@ -19,6 +21,8 @@ use asif::space::RecipeError;
 use asif::space::params::RelativeParamsError;
 use asif::space::prompts::PromptsError;
 use asif::space::tune::UnmeasuredReason;
+
+use crate::output::format::word;
 
 const DOCTOR: &str = "`asif doctor` checks the installed encoders";
 const RUNTIME: &str = "tools/quickstart.sh installs ONNX Runtime and the default encoders";
@@ -38,9 +42,9 @@ pub fn of_error(error: &anyhow::Error) -> Vec<String> {
     lines
 }
 
-/// The hint for a doubt about an anchor set.
-pub fn of_set(error: &AnchorsError) -> Option<String> {
-    anchors(error).map(|hint| line(&hint))
+/// The hint for a damaged anchor set.
+pub fn of_damaged(set: &Path) -> String {
+    line(&repair(set))
 }
 
 /// The hints for inputs that were skipped, each once.
@@ -107,6 +111,12 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     found.or_else(|| server(cause))
 }
 
+/// The command that repairs an anchor set.
+fn repair(set: &Path) -> String {
+    let set = word(&set.display().to_string());
+    format!("`asif repair {set}` mends the files, or goes back to an intact generation")
+}
+
 fn anchors(error: &AnchorsError) -> Option<String> {
     let hint = match error {
         AnchorsError::NotASet { .. } => "`asif build` builds an anchor set from pairs",
@@ -117,16 +127,18 @@ fn anchors(error: &AnchorsError) -> Option<String> {
             "run the command again with another --out, or with --overwrite if it is an anchor set"
         }
         AnchorsError::InTheWay { .. } => "choose another --out",
-        AnchorsError::Manifest { .. } | AnchorsError::Damaged { .. } => {
-            "`asif repair` repairs the anchor set, or goes back to an intact generation"
+        AnchorsError::Manifest { path, .. } | AnchorsError::Damaged { path, .. } => {
+            return Some(match set_of(path) {
+                Some(set) => repair(&set),
+                None => {
+                    "`asif repair` mends the files, or goes back to an intact generation".to_owned()
+                }
+            });
         }
-        AnchorsError::NeedsRepair { set, .. } => {
-            return Some(format!("`asif repair {}` repairs it", set.display()));
-        }
+        AnchorsError::NeedsRepair { set, .. } => return Some(repair(set)),
         AnchorsError::NoSuchPair { .. } => {
             "`asif anchors list` lists the ids of an anchor set; --missing-ok ignores unknown ids"
         }
-        AnchorsError::NoneOfThese { .. } => "`asif anchors list` lists the ids of an anchor set",
         AnchorsError::NoMatch { .. } => "`asif inspect` lists sources and licences",
         AnchorsError::WouldBeEmpty { .. } => {
             "`asif build --overwrite` replaces all pairs of an anchor set"

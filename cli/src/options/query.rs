@@ -11,6 +11,7 @@ use asif::space::prompts::{LabelList, PromptTemplates};
 use clap::Args;
 
 use crate::context::{CommandContext, open};
+use crate::errors::exit::UsageError;
 use crate::options::args::{
     AcceptArgs, EncoderArgs, EncodingLoad, HeadArgs, SearchArgs, SpaceArgs,
 };
@@ -186,7 +187,10 @@ impl LabelArgs {
         let labels = match (&self.labels, &self.labels_file) {
             (Some(list), _) => LabelList::parse(list)?,
             (None, Some(file)) => LabelList::from_file(file)?,
-            (None, None) => LabelList::parse("")?,
+            (None, None) => {
+                let said = "no labels are given; give --labels cat,dog or --labels-file FILE";
+                return Err(UsageError(said.to_owned()).into());
+            }
         };
         for note in labels.notes() {
             context.note(format!("asif: {note}"));

@@ -6,7 +6,7 @@ use asif::anchors::{ChangeReceipt, WriteOptions};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use crate::context::CommandContext;
+use crate::context::{CommandContext, warn_of_damage};
 use crate::output::format;
 
 /// Options of a change.
@@ -34,7 +34,7 @@ impl WriteArgs {
 
 /// Prints a receipt, as JSON or for people.
 pub fn print(receipt: &ChangeReceipt, context: &CommandContext) -> anyhow::Result<()> {
-    warn(&receipt.warnings, context);
+    warn(receipt, context);
     if context.json {
         context.print_json(receipt)
     } else {
@@ -42,8 +42,14 @@ pub fn print(receipt: &ChangeReceipt, context: &CommandContext) -> anyhow::Resul
     }
 }
 
+/// Notes failures after a change went live, and warns if what is live now is damaged.
+pub fn warn(receipt: &ChangeReceipt, context: &CommandContext) {
+    note_unfinished(&receipt.warnings, context);
+    warn_of_damage(&receipt.set, context);
+}
+
 /// Notes failures after a change went live.
-pub fn warn(warnings: &[String], context: &CommandContext) {
+pub fn note_unfinished(warnings: &[String], context: &CommandContext) {
     for warning in warnings {
         context.note(format!(
             "asif: the change is live, but: {warning}; the next change completes it"

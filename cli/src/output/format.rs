@@ -13,6 +13,15 @@ pub fn list<T: AsRef<str>>(values: &[T]) -> String {
     shown.join("\n")
 }
 
+/// A word quoted for a shell.
+pub fn word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:@%+,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// `12.3 MB`, decimal units.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -39,6 +48,12 @@ pub fn count(n: u64) -> String {
         .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
         .collect();
     groups.join(",")
+}
+
+/// A number with its noun: `1 finding`, `2 findings`.
+pub fn number_of(n: u64, noun: &str) -> String {
+    let ending = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(n))
 }
 
 /// Names and values below each other, values aligned.
@@ -68,5 +83,8 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(number_of(0, "finding"), "0 findings");
+        assert_eq!(number_of(1, "finding"), "1 finding");
+        assert_eq!(number_of(1_000, "finding"), "1,000 findings");
     }
 }

@@ -43,11 +43,12 @@ impl PictureFile {
     /// # Errors
     /// When the file no longer exists, or the image is too large.
     pub fn of(image: &ImageSource) -> Result<Self, Refusal> {
-        let path = image.file().ok_or_else(|| gone("it is not in a file"))?;
-        let found = fs_err::metadata(path).map_err(|_| gone("the file does not exist"))?;
+        let path = image.file().ok_or_else(|| gone("it is kept nowhere"))?;
+        let found = fs_err::metadata(path)
+            .map_err(|_| gone("it is no longer where it was when the pair was added"))?;
         let is_large = image.path().is_some() && found.len() > LARGEST;
         if !found.is_file() || is_large {
-            return Err(gone("the file is too large"));
+            return Err(gone("it is too large, or not a picture"));
         }
         Ok(Self {
             name: image.to_string(),
@@ -91,7 +92,7 @@ impl Thumbnail {
     pub fn of(source: &ImageSource) -> Result<Self, Refusal> {
         let bytes = source
             .read(LARGEST)
-            .map_err(|_| gone("the file cannot be read"))?;
+            .map_err(|_| gone("it cannot be read any more"))?;
         let limits = PictureLimits {
             patience: Some(PATIENCE),
             ..PictureLimits::default()

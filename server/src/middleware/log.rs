@@ -149,6 +149,10 @@ impl TrackedRequest<'_> {
                 let (code, reason) = (refusal.code(), refusal.message());
                 tracing::error!(id, method, route, status, ms, code, reason, "request");
             }
+            Some(refusal) if refusal.for_operator().is_some() => {
+                let (code, reason) = (refusal.code(), refusal.for_operator());
+                tracing::error!(id, method, route, status, ms, code, reason, "request");
+            }
             Some(refusal) => {
                 let code = refusal.code();
                 tracing::info!(id, method, route, status, ms, code, "request");

@@ -95,6 +95,9 @@ pub(super) struct ClassifyResponse {
     generation: u64,
     /// One per image.
     results: Vec<ImageResult>,
+    /// Notes on labels that may be meant otherwise, such as names that all begin with a number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// The labels of an image, or why there are none.
@@ -154,10 +157,12 @@ pub(super) async fn classify(
     };
     let templates = TemplatesIn::read(asked.templates.as_ref())?;
     let aggregate = asked.aggregate.unwrap_or_default().into();
+    let words = LabelHeadSpec::new(&asked.labels, templates, aggregate, app.limits())?;
+    let notes = words.notes().to_vec();
     let question = ClassifyQuery {
         on: on(asked.generation, asked.without),
         inputs,
-        words: LabelHeadSpec::new(&asked.labels, templates, aggregate, app.limits())?,
+        words,
         top: within("top", asked.top.unwrap_or(TOP), 1, usize::MAX)?,
         why: match asked.explain {
             Some(true) => ExplainedLabels::Best {
@@ -191,6 +196,7 @@ pub(super) async fn classify(
     });
     Ok(Json(ClassifyResponse {
         results: results.collect(),
+        notes,
         set: set.name().to_owned(),
         generation: served.generation(),
     }))
@@ -235,6 +241,7 @@ async fn from_form(mut form: Multipart) -> Result<ClassifyPayload, Refusal> {
     };
     let (mut asked, mut files) = (ClassifyRequest::default(), Vec::new());
     let (mut templates, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut labels_are_json = false;
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "image" || name == "images" {
@@ -255,7 +262,10 @@ async fn from_form(mut form: Multipart) -> Result<ClassifyPayload, Refusal> {
             )));
         }
         match name.as_str() {
-            "labels" => extend(&mut asked.labels, "labels", text)?,
+            "labels" => {
+                labels_are_json |= is_json_list(&text);
+                extend(&mut asked.labels, "labels", text)?;
+            }
             "templates" => extend(&mut templates, "templates", text)?,
             "set" => asked.set = Some(text),
             "top" => {
@@ -296,6 +306,17 @@ async fn from_form(mut form: Multipart) -> Result<ClassifyPayload, Refusal> {
             }
         }
     }
+    // Clients that send a form by hand write `labels=cat,dog`, as on a command line: one label would
+    // silently fit every image.
+    if let ([only], false) = (asked.labels.as_slice(), labels_are_json)
+        && only.contains(',')
+    {
+        let shown: String = only.chars().take(60).collect();
+        return Err(Refusal::wrong_fields(format!(
+            "`labels`: {shown:?} is one label with a comma in it; send each label as a field of its own, or all as \
+             a JSON list such as [\"cat\",\"dog\"]"
+        )));
+    }
     asked.templates = match templates.len() {
         0 => None,
         1 if !templates[0].contains('{') => templates.pop().map(TemplatesIn::Name),
@@ -304,9 +325,14 @@ async fn from_form(mut form: Multipart) -> Result<ClassifyPayload, Refusal> {
     Ok(ClassifyPayload(asked, files))
 }
 
+/// Whether a field is meant as a JSON list.
+fn is_json_list(text: &str) -> bool {
+    text.trim_start().starts_with('[')
+}
+
 /// Adds the entries of a field that is a JSON list; any other field is one entry.
 fn extend(list: &mut Vec<String>, field: &str, text: String) -> Result<(), Refusal> {
-    match text.trim_start().starts_with('[') {
+    match is_json_list(&text) {
         true => match serde_json::from_str::<Vec<String>>(&text) {
             Ok(entries) => list.extend(entries),
             Err(_) => return Err(wrong_field(field, "a text, or a JSON list of texts", &text)),

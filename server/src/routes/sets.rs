@@ -361,13 +361,14 @@ pub(super) async fn generations(
     let set = app.set(Some(&name))?;
     let (path, live) = (set.path().to_owned(), set.status().generation);
     let read = move || {
-        let kept = witness::kept(&path)?;
+        // Only shown: a damaged anchor set is reported by /health.
+        let (kept, _) = witness::kept_or_published(&path)?;
         let out = |change: ChangeRecord| GenerationOut {
             kept: kept.contains(&change.generation),
             live: change.generation == live,
             change: without_folders(change),
         };
-        Ok(history::read(&path)?.into_iter().map(out).collect())
+        Ok(history::readable(&path)?.into_iter().map(out).collect())
     };
     // This route has no admission layer, so the time limit is enforced here.
     let time = app.limits().time;
@@ -379,8 +380,18 @@ pub(super) async fn generations(
 
 /// A change without the folders of its sources, which clients must not see.
 fn without_folders(change: ChangeRecord) -> ChangeRecord {
+    let told = without_paths(&change.detail);
+    // The sources as they were given, which may be relative paths; other details hold what clients sent.
+    let detail = match change.command.as_str() {
+        "build" | "anchors add" => {
+            let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+            told.split(", ").map(name).collect::<Vec<_>>().join(", ")
+        }
+        _ => told,
+    };
     ChangeRecord {
-        detail: without_paths(&change.detail),
+        detail,
+        source_set: change.source_set.as_deref().map(without_paths),
         ..change
     }
 }

@@ -98,6 +98,11 @@ impl LabelHeadSpec {
         self.labels.as_slice()
     }
 
+    /// Notes on labels that may be meant otherwise.
+    pub fn notes(&self) -> &[String] {
+        self.labels.notes()
+    }
+
     /// The label head in this generation, from the cache if possible.
     ///
     /// # Errors

@@ -82,9 +82,9 @@ impl ServedSet {
         let live = Arc::new(LiveSet::open(&named.path, options)?);
         let name = named.name.clone();
         if let Some(degraded) = &live.status().degraded {
-            tracing::error!(set = name, reason = degraded.reason, "degraded");
+            log_degraded(&name, &degraded.reason, degraded.damaged, &named.path);
         }
-        let figures = Arc::clone(&metrics);
+        let (figures, path) = (Arc::clone(&metrics), named.path.clone());
         let watcher = Watcher::spawn(
             Arc::clone(&live),
             Watcher::INTERVAL,
@@ -93,7 +93,7 @@ impl ServedSet {
                 Ok(RefreshOutcome::Unchanged) => tracing::info!(set = name, "recovered"),
                 Err(error) => {
                     figures.swap_failed(&name);
-                    tracing::error!(set = name, reason = %error, "degraded");
+                    log_degraded(&name, &error.to_string(), error.is_damage(), &path);
                 }
             },
         )?;
@@ -227,6 +227,20 @@ impl ServedSet {
         };
         Ok(self.others.get(&key, 1, make).await?.0)
     }
+}
+
+/// Logs for the operator why the newest generation does not answer, and the command that mends it; clients see
+/// neither the path nor the command.
+fn log_degraded(set: &str, reason: &str, damaged: bool, path: &Path) {
+    match damaged {
+        true => tracing::error!(set, reason, advice = repair_command(path), "degraded"),
+        false => tracing::error!(set, reason, "degraded"),
+    }
+}
+
+/// The command that repairs a damaged anchor set.
+pub(crate) fn repair_command(path: &Path) -> String {
+    format!("asif repair {}", path.display())
 }
 
 /// Counts and logs a swap; called once per swap.

@@ -171,7 +171,7 @@ fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
             known.refused.insert(path.to_owned(), problem);
         }
     };
-    for change in history::read(&set)? {
+    for change in history::readable(&set)? {
         if let Some(source) = change.taken_from_set() {
             add(source, true);
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
+use crate::anchors::stored::place;
 use crate::pairs::{self, Pair, PairOrigin, PairsError, RowError, RowRejection, id_fault};
 
 /// Pairs and skipped rows, in order.
@@ -14,12 +15,13 @@ pub(crate) struct IncomingPairs<'a> {
 }
 
 impl<'a> IncomingPairs<'a> {
-    /// The pairs of files and folders.
+    /// The pairs of files and folders. An anchor set within a folder, such as the one that is being built from
+    /// it, is no part of it.
     ///
     /// # Errors
     /// As [`pairs::open`].
     pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, PairsError> {
-        let reader = pairs::open(paths)?;
+        let reader = pairs::open_without(paths, place::is_own_folder)?;
         Ok(Self {
             expected: reader.expected_rows(),
             pairs: Box::new(reader),

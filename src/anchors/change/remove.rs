@@ -26,7 +26,7 @@ pub enum PairSelection {
 ///
 /// From the next generation on they have no influence: in exact mode every answer has the bits of a
 /// set that was built without them. Their bytes stay in the segment for the sake of rollback, until
-/// purge.
+/// purge. If missing ids are ignored and no id is left, nothing is published, and the receipt says so.
 ///
 /// # Errors
 /// When an id does not exist, nothing is selected, no pair would be left, another process is writing, or
@@ -42,12 +42,17 @@ pub fn remove(
     let (rows, missing) = match selection {
         PairSelection::Ids { ids, missing_ok } => {
             let (rows, missing) = select::by_ids(&live, ids)?;
-            if !missing.is_empty() && (!missing_ok || rows.is_empty()) {
-                let (path, ids) = (set.to_owned(), printable::first_of(&missing, 3, " or "));
-                return Err(match missing_ok {
-                    true => AnchorsError::NoneOfThese { path, ids },
-                    false => AnchorsError::NoSuchPair { path, ids },
+            if !missing.is_empty() && !missing_ok {
+                return Err(AnchorsError::NoSuchPair {
+                    path: set.to_owned(),
+                    ids: printable::first_of(&missing, 3, " or "),
                 });
+            }
+            if !missing.is_empty() && rows.is_empty() {
+                let detail = "nothing was changed: no live pair has any of these ids";
+                let mut receipt = writer.unchanged("anchors remove", detail)?;
+                receipt.missing = missing;
+                return Ok(receipt);
             }
             (rows, missing)
         }

@@ -77,3 +77,10 @@ pub enum LiveError {
         source: std::io::Error,
     },
 }
+
+impl LiveError {
+    /// Whether files of the anchor set are damaged or contradict each other.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Anchors(error) if error.is_damage())
+    }
+}

@@ -69,6 +69,8 @@ pub struct DegradedStatus {
     pub since: String,
     /// How many attempts have failed.
     pub failures: u64,
+    /// Whether the files are damaged, so that a repair is needed.
+    pub damaged: bool,
 }
 
 impl LiveSet {
@@ -90,6 +92,7 @@ impl LiveSet {
             since: now(),
             swaps: 0,
             degraded: refused.map(|error| DegradedStatus {
+                damaged: error.is_damage(),
                 reason: error.to_string(),
                 since: now(),
                 failures: 1,
@@ -128,6 +131,7 @@ impl LiveSet {
             let mut status = lock(&self.status);
             let before = status.degraded.take();
             status.degraded = Some(DegradedStatus {
+                damaged: error.is_damage(),
                 reason: error.to_string(),
                 failures: before.as_ref().map_or(0, |d| d.failures) + 1,
                 since: before.map_or_else(now, |d| d.since),

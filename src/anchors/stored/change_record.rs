@@ -174,7 +174,7 @@ pub(crate) fn write_ids(
 /// Reads a generation's list of ids. One of an older program has no checksums.
 ///
 /// # Errors
-/// When it cannot be read, a line is something else or is missing, or a checksum does not agree.
+/// When it cannot be read, a line is something else or is missing, or a checksum does not match.
 pub(crate) fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError> {
     let name = layout::id_list_name(generation);
     let path = layout::log_folder(set).join(&name);

@@ -32,14 +32,15 @@ pub fn read(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
     Ok(changes)
 }
 
-/// As [`read`], as far as a damaged log or manifest can be read.
+/// As [`read`], as far as a damaged log, manifest or `CURRENT` lets it be read.
 ///
 /// # Errors
 /// When the operating system denies reading them.
 pub fn readable(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
     let (lines, _) = log::read(set)?;
     let mut changes: Vec<ChangeRecord> = lines.into_iter().map(|line| line.change).collect();
-    changes.extend(if_whole(missing(set, &changes))?.unwrap_or_default());
+    let (kept, _) = witness::kept_or_published(set)?;
+    changes.extend(missing_of(set, &changes, kept)?);
     changes.sort_by_key(|c| c.generation);
     Ok(changes)
 }
@@ -66,10 +67,17 @@ fn logged(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
 
 /// The changes of published generations that the log lacks.
 fn missing(set: &Path, logged: &[ChangeRecord]) -> Result<Vec<ChangeRecord>, AnchorsError> {
+    missing_of(set, logged, witness::kept(set)?)
+}
+
+/// The same of given generations.
+fn missing_of(
+    set: &Path,
+    logged: &[ChangeRecord],
+    kept: Vec<u64>,
+) -> Result<Vec<ChangeRecord>, AnchorsError> {
     let known: BTreeSet<u64> = logged.iter().map(|c| c.generation).collect();
-    let lacking = witness::kept(set)?
-        .into_iter()
-        .filter(|n| !known.contains(n));
+    let lacking = kept.into_iter().filter(|n| !known.contains(n));
     // A manifest that cannot be read is damage that `verify` reports; its record is lost with it.
     let mut changes = Vec::new();
     for generation in lacking {

@@ -62,7 +62,7 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
     let mut checked = false;
     if let Some(at) = text.rfind(CHECK_KEY) {
         if text[at..] != format!("{CHECK_KEY}{}\"}}", check(&text[..at])) {
-            return Err("its checksum does not agree".to_owned());
+            return Err("its checksum does not match".to_owned());
         }
         checked = true;
         body = format!("{}}}", &text[..at]);

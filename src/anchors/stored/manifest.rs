@@ -183,7 +183,7 @@ impl Manifest {
             reason,
         })?;
         let what = match (manifest.checksum == sum, layout::generation_number(name)) {
-            (false, _) => "its checksum does not agree".to_owned(),
+            (false, _) => "its checksum does not match".to_owned(),
             (true, n) if n != Some(manifest.generation) => {
                 format!("it says that it is generation {}", manifest.generation)
             }

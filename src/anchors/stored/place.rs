@@ -6,7 +6,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::layout;
-use super::manifest;
+use super::{manifest, publish};
 use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
 use crate::disk::name_to_come;
@@ -24,6 +24,12 @@ pub fn refuse_inside_set(path: &Path) -> Result<(), AnchorsError> {
         }),
         None => Ok(()),
     }
+}
+
+/// The anchor set that a file of it lies in, as its path is written; `None` where no folder above it is one.
+pub fn set_of(file: &Path) -> Option<PathBuf> {
+    let mut above = file.ancestors();
+    above.find(|folder| is_set(folder)).map(Path::to_owned)
 }
 
 /// The same for an output folder, which must not be an anchor set either.
@@ -54,6 +60,12 @@ fn real_place(path: &Path) -> Result<PathBuf, AnchorsError> {
         }
     }
     Ok(place)
+}
+
+/// Whether a folder is an anchor set, or the hidden folder in which one is being built.
+pub(crate) fn is_own_folder(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    publish::is_building(&name) || is_set(folder)
 }
 
 /// Whether a folder is an anchor set, even a damaged one. Other programs have files

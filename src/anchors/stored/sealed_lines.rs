@@ -50,7 +50,7 @@ pub(crate) fn rows_sound(file: &str, text: &str) -> Result<bool, String> {
         }
         let place = format!("{}/{}", i + 1, lines.len());
         if sealed > 0 && sealed_place(file, line) != Some(&place) {
-            return Err(format!("the checksum of line {} does not agree", i + 1));
+            return Err(format!("the checksum of line {} does not match", i + 1));
         }
     }
     Ok(sealed > 0)

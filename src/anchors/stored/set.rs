@@ -38,7 +38,8 @@ pub struct AnchorSet {
     accepted: Vec<String>,
 }
 
-/// The live generation is damaged, and an older one was opened instead.
+/// The live generation is damaged, and an older one was opened instead. A repair fixes the anchor set, or makes
+/// the older one live.
 #[derive(Debug)]
 pub struct GenerationFallback {
     /// What is wrong with the live generation.
@@ -52,8 +53,9 @@ impl std::fmt::Display for GenerationFallback {
         write!(
             f,
             "the live generation is damaged ({}); answers come from generation {}, the newest \
-             intact published one; a repair fixes the anchor set or makes that one live",
-            self.damage, self.generation
+             intact published one",
+            self.damage.without_advice(),
+            self.generation
         )
     }
 }
@@ -76,12 +78,12 @@ impl AnchorSet {
         }
     }
 
-    /// Opens a kept generation.
+    /// Opens a kept generation, or, where `CURRENT` cannot be trusted, a published one.
     ///
     /// # Errors
     /// [`AnchorsError::NoGeneration`] when it is not; as [`open`](Self::open) otherwise.
     pub fn open_generation(path: &Path, generation: u64) -> Result<Self, AnchorsError> {
-        let kept = witness::kept(path)?;
+        let (kept, _) = witness::kept_or_published(path)?;
         if !kept.contains(&generation) {
             let kept: Vec<String> = kept.iter().map(u64::to_string).collect();
             return Err(AnchorsError::NoGeneration {

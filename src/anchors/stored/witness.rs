@@ -89,6 +89,22 @@ pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
     Ok(kept)
 }
 
+/// As [`kept`], for callers that only read: where `CURRENT` is not trusted, all published generations count,
+/// and the error says why.
+///
+/// # Errors
+/// As [`kept`], but not because of `CURRENT`.
+pub fn kept_or_published(set: &Path) -> Result<(Vec<u64>, Option<AnchorsError>), AnchorsError> {
+    let LiveGeneration {
+        current, published, ..
+    } = look(set)?;
+    let kept = published.into_iter().rev().collect();
+    match current {
+        Ok(_) => Ok((kept, None)),
+        Err(error) => Ok((kept, Some(error.into_damage()?))),
+    }
+}
+
 fn look_once(set: &Path) -> Result<LiveGeneration, AnchorsError> {
     let named = named(set)?;
     let last = log::last(set)?;
@@ -221,7 +237,7 @@ fn named(set: &Path) -> Result<Result<CurrentPointer, AnchorsError>, AnchorsErro
         Some(word) => {
             let of_manifest = word.get(..DIGITS).unwrap_or_default();
             if word.get(DIGITS..) != Some(&check(&format!("{name} {of_manifest}"))) {
-                return wrong("its checksum does not agree");
+                return wrong("its checksum does not match");
             }
             Some(of_manifest.to_owned())
         }

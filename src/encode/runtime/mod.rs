@@ -31,7 +31,7 @@ impl RuntimeInfo {
         &self.path
     }
 
-    /// What named the path: the argument, an environment variable, or the data folder.
+    /// What named the path: the argument, an environment variable, or the home folder.
     pub(crate) fn origin(&self) -> &'static str {
         self.origin
     }
@@ -61,7 +61,7 @@ static LOADING: Mutex<()> = Mutex::new(());
 /// call ignores its arguments.
 ///
 /// The first of these that is set is used, and must exist: `explicit`, the environment
-/// variables `ASIF_ONNXRUNTIME` and `ORT_DYLIB_PATH`, the data folder's `runtime/`.
+/// variables `ASIF_ONNXRUNTIME` and `ORT_DYLIB_PATH`, the home folder's `runtime/`.
 ///
 /// # Errors
 /// [`EncodeError::RuntimeMissing`] when there is no such file and
@@ -158,7 +158,7 @@ fn locate(explicit: Option<&Path>, home: &DataFolder) -> (PathBuf, &'static str)
     } else if let Some(path) = var("ORT_DYLIB_PATH") {
         (path, "from ORT_DYLIB_PATH")
     } else {
-        (home.runtime_library(), "in the data folder")
+        (home.runtime_library(), "in the home folder")
     }
 }
 

@@ -1,12 +1,15 @@
 //! Images in one folder for each class, and other files that are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::error::DatasetError;
+use crate::disk;
 use crate::pairs::{ending_of, is_image, named_ending};
+use crate::printable;
 
 /// Names of folders that are splits of a data set, each with all classes.
 const SPLITS: [&str; 7] = [
@@ -42,13 +45,23 @@ pub(super) fn filed(folder: &Path) -> Result<FolderImages, DatasetError> {
     let mut with_images = BTreeSet::new();
     // By class; the data set's top folder is under "".
     let mut endings: BTreeMap<String, ExtensionCounts> = BTreeMap::new();
+    let mut broken: Vec<String> = Vec::new();
     let mut entries = WalkDir::new(folder)
         .min_depth(1)
         .follow_links(true)
         .sort_by_file_name()
         .into_iter();
     while let Some(entry) = entries.next() {
-        let entry = entry.map_err(std::io::Error::from)?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => match broken_link(error) {
+                Ok(link) => {
+                    broken.push(link);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
         let path = entry.path();
         let below = path.strip_prefix(folder).unwrap_or(path);
         let class = match below.components().next() {
@@ -114,7 +127,35 @@ pub(super) fn filed(folder: &Path) -> Result<FolderImages, DatasetError> {
         };
         left_out.push(format!("left out {place}: {}", counted(endings)));
     }
+    if !broken.is_empty() {
+        let links = if broken.len() == 1 { "link" } else { "links" };
+        left_out.push(format!(
+            "left out: {} {links} whose target is missing or lies above: {}",
+            broken.len(),
+            printable::first_of(&broken, 3, ", ")
+        ));
+    }
     Ok(FolderImages { labelled, left_out })
+}
+
+/// The path of a link that leads nowhere, or to a folder that it lies in.
+///
+/// # Errors
+/// Any other error of listing a folder.
+fn broken_link(error: walkdir::Error) -> Result<String, std::io::Error> {
+    let path = error.path().map(Path::to_owned);
+    let is_link = path.as_ref().is_some_and(|path| {
+        let found = fs_err::symlink_metadata(path);
+        found.is_ok_and(|found| found.file_type().is_symlink())
+    });
+    let is_loop = error.loop_ancestor().is_some();
+    let error = std::io::Error::from(error);
+    let leads_nowhere = [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind())
+        || disk::is_link_loop(&error);
+    match path {
+        Some(path) if is_link && (is_loop || leads_nowhere) => Ok(path.display().to_string()),
+        _ => Err(error),
+    }
 }
 
 /// `2 files (ending .tif 1, hidden 1)`.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::labels::MAX_PROMPT_CHARS;
+
 /// Templates or labels that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -64,6 +66,17 @@ pub enum PromptsError {
         file: Option<PathBuf>,
         /// Its first comment.
         comment: Option<String>,
+    },
+    /// A label, prompt or template that is longer than any encoder reads.
+    #[error(
+        "{at}: {found} characters, at most {MAX_PROMPT_CHARS} are accepted for a label, a prompt or a template; \
+         shorten it, or write one label a line"
+    )]
+    TooLong {
+        /// The place of the text.
+        at: PromptPlace,
+        /// Its number of characters.
+        found: usize,
     },
     /// A label with nothing in it.
     #[error(

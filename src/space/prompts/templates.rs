@@ -5,6 +5,7 @@ use std::path::Path;
 use super::entries::lines_of;
 use super::error::{PromptPlace, PromptsError, place};
 use super::form;
+use super::labels::refuse_long;
 use super::text_file::read;
 
 /// Prompt templates, at least one. [`PromptTemplates::default`] is `a photo of a {}.`, the customary template when
@@ -68,6 +69,7 @@ impl PromptTemplates {
         for (index, line) in lines {
             let text = line.as_ref().trim();
             form::refuse_nul(file, text)?;
+            refuse_long(|| place(file, index), text)?;
             if !text.is_empty() {
                 templates.push(PromptTemplate::parse(text, || place(file, index))?);
             }

@@ -237,9 +237,10 @@ pub fn tune(
         let reason = if estimate.interval[0] > 0.0 {
             outcome.recommended = found.recipe;
             outcome.members = weighed;
-            "significantly better on the inner folds and on the outer fold"
+            "significantly better on the pairs of the search, and on pairs that were held back from it"
         } else {
-            "significantly better on the inner folds but not on the outer fold: the present recipe stays"
+            "significantly better on the pairs of the search, but not on pairs that were held back from it: the present \
+             recipe stays"
         };
         outcome.reason = reason.to_owned();
     }

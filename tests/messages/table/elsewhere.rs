@@ -312,7 +312,8 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// What a server answers: the code, and the test that has it.
-pub const ANSWERS: [(&str, &str); 33] = [
+pub const ANSWERS: [(&str, &str); 34] = [
+    ("damaged", "tests/serve_faults/told.rs"),
     ("content_encoding", "tests/serve_faults/own_words.rs"),
     ("expectation", "tests/serve_faults/connections.rs"),
     ("forbidden", "tests/serve_keys.rs"),

@@ -29,8 +29,18 @@ pub fn messages() -> Vec<ProvokedMessage> {
             &["none.npy", "there is no such file or folder"],
             "",
         ),
-        set("Error::NotReadable", "junk", 3, &["image.vec"]),
-        set("Error::Header", "header", 3, &["image.vec", "damaged"]),
+        set(
+            "Error::NotReadable",
+            "junk",
+            3,
+            &["image.vec", "hint: `asif repair junk.asif`"],
+        ),
+        set(
+            "Error::Header",
+            "header",
+            3,
+            &["image.vec", "hint: `asif repair header.asif`"],
+        ),
         told(
             "Error::NotReadable",
             "bench index --vectors words.npy --queries words.npy",

@@ -136,7 +136,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
         picture(
             "InputError::Empty",
             "empty.png",
-            &["empty.png: the file is empty"],
+            &["empty.png: not an image: no content"],
         ),
         picture(
             "InputError::NotAnImage",
@@ -151,11 +151,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
         picture("InputError::Truncated", "cut.png", &["truncated"]),
         picture("InputError::Undecodable", "bad.png", &["cannot be decoded"]),
         picture("InputError::TooLarge", "claim.png", &["scale it down"]),
-        picture(
-            "InputError::FileTooLarge",
-            "sparse.png",
-            &["scale the image down"],
-        ),
+        picture("InputError::FileTooLarge", "sparse.png", &["scale it down"]),
         told(
             "InputError::OverBudget",
             "classify --index a.asif --labels dog,cat large.png --max-decode-memory 1",

@@ -217,7 +217,7 @@ pub fn bad_rows() -> Vec<BadRow> {
 /// A reason, what makes it in a folder of pairs, and what is said.
 type BadFile = (&'static str, fn(&Bench), &'static str);
 
-pub const BAD_FILES: [BadFile; 8] = [
+pub const BAD_FILES: [BadFile; 9] = [
     (
         "RowRejection::NotRead",
         |bench| fs_err::write(bench.at("photos/a.heic"), b"\0\0\0 ftypheic").unwrap(),
@@ -258,8 +258,13 @@ pub const BAD_FILES: [BadFile; 8] = [
     ),
     (
         "RowRejection::FolderUnreadable",
-        |bench| symlink(bench.at("nowhere"), bench.at("photos/gone")).unwrap(),
+        |bench| symlink("itself", bench.at("photos/itself")).unwrap(),
         "check its permissions and links",
+    ),
+    (
+        "RowRejection::BrokenLink",
+        |bench| symlink(bench.at("nowhere.png"), bench.at("photos/dangling.png")).unwrap(),
+        "remove the link",
     ),
     (
         "RowRejection::LinkLoop",

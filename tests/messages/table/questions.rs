@@ -85,6 +85,13 @@ pub fn messages() -> Vec<ProvokedMessage> {
             &["\"dog\"", "name each once"],
         ),
         told(
+            "PromptsError::TooLong",
+            &with(&format!("--labels dog,{}", "x".repeat(5_000))),
+            3,
+            &["5000 characters, at most 4096"],
+            &with("--labels dog,cat"),
+        ),
+        told(
             "PromptsError::BlankLabel",
             &with("--labels dog,,cat"),
             3,

@@ -141,7 +141,7 @@ impl ImageFetcher {
         });
         match fetched.await {
             Ok(fetched) => fetched,
-            Err(_) => rejected("the host did not send the file in time".to_owned()),
+            Err(_) => rejected("the host did not send the image in time".to_owned()),
         }
     }
 
@@ -154,14 +154,14 @@ impl ImageFetcher {
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
                 return rejected(
-                    "the host closed the connection before the end of the file".to_owned(),
+                    "the host closed the connection before the end of the image".to_owned(),
                 );
             };
             let Ok(data) = frame.into_data() else {
                 continue;
             };
             if bytes.len() + data.len() > self.limit {
-                return rejected(format!("the file is larger than {} bytes", self.limit));
+                return rejected(format!("the image is larger than {} bytes", self.limit));
             }
             self.memory.grow(&mut held, bytes.len() + data.len())?;
             bytes.extend_from_slice(&data);

@@ -50,10 +50,10 @@ impl PairTraces {
 }
 
 /// Searches for pairs in everything an anchor set stores, in the embedding cache `cache`, and where the server
-/// stored images of them.
+/// stored images of them. Of a damaged anchor set everything that can be read is searched.
 ///
 /// # Errors
-/// When the folder is not an anchor set, or a generation, the log or a file cannot be read.
+/// When the folder is not an anchor set, no generation opens, or the system denies reading a file.
 pub fn audit(
     set: &Path,
     ids: &[String],
@@ -80,22 +80,19 @@ pub fn audit(
             }
         }
     }
-    let kept = witness::kept(set)?;
-    for &generation in &kept {
-        let opened = AnchorSet::open_generation(set, generation);
-        let opened = match kept.last() == Some(&generation) {
-            true => opened?,
-            // The byte search below finds pairs in a damaged generation.
-            false => match if_whole(opened)? {
-                Some(opened) => opened,
-                None => continue,
-            },
+    // The generation that answers, which is an older one where the live one is damaged.
+    let (live, _) = AnchorSet::open_or_last_good(set)?;
+    let answering = live.manifest().generation;
+    for generation in witness::kept_or_published(set)?.0 {
+        // The byte search below finds pairs in a damaged generation.
+        let Some(opened) = if_whole(AnchorSet::open_generation(set, generation))? else {
+            continue;
         };
         let (_, missing) = select::by_ids(&opened, &wanted)?;
         for trace in &mut traces {
             if !missing.contains(&trace.id) {
                 trace.generations.push(generation);
-                trace.live |= kept.last() == Some(&generation);
+                trace.live |= generation == answering;
             }
         }
     }
@@ -107,7 +104,7 @@ pub fn audit(
             }
         }
     })?;
-    for change in history::read(set)? {
+    for change in history::readable(set)? {
         let named: HashSet<String> = named(set, &change)?.into_iter().collect();
         for trace in &mut traces {
             if named.contains(&trace.id) {
@@ -118,17 +115,17 @@ pub fn audit(
             }
         }
     }
-    find_in_files(set, cache, &mut traces)?;
+    find_in_files(set, &live, cache, &mut traces)?;
     Ok(traces)
 }
 
 /// Searches files for each pair's needles separately.
 fn find_in_files(
     set: &Path,
+    live: &AnchorSet,
     cache: Option<&Path>,
     traces: &mut [PairTraces],
 ) -> Result<(), AnchorsError> {
-    let live = AnchorSet::open(set)?;
     for trace in traces.iter_mut().filter(|trace| !trace.live) {
         let mut needles = NeedleSet::of_request(std::slice::from_ref(&trace.id), None);
         let mut images = BTreeSet::new();
@@ -140,7 +137,7 @@ fn find_in_files(
                 images.extend(file.map(|path| path.to_string_lossy().into_owned()));
             }
         })?;
-        needles.leave_shared(&live)?;
+        needles.leave_shared(live)?;
         let pictures = PurgedPictures::sort(&images, &BTreeSet::new(), &UsedImages::default());
         let mut folders = vec![set.to_owned()];
         folders.extend(cache.map(Path::to_owned));
@@ -174,7 +171,7 @@ pub fn find(set: &Path, filter: &MetadataFilter) -> Result<(Vec<String>, Vec<u64
         }
     })?;
     let mut named = Vec::new();
-    for change in history::read(set)? {
+    for change in history::readable(set)? {
         let mut terms = filter.terms().iter();
         if terms.any(|(key, value)| {
             [value.clone(), alias(value)]

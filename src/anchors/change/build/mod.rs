@@ -39,7 +39,7 @@ pub use report::{BuildReport, BuildSeconds, SkippedRow};
 /// When the space is invalid, `out` exists, or the sources cannot be read at all.
 pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
     check_place(options)?;
-    pairs::open(&options.pairs)?;
+    pairs::open_without(&options.pairs, place::is_own_folder)?;
     Ok(())
 }
 
