@@ -77,7 +77,7 @@ fn the_page_in_chromium() {
     let mut build = support::asif();
     support::run(
         build
-            .args(["build", "--pairs"])
+            .args(["build", "--no-thumbnails", "--pairs"])
             .arg(&file)
             .arg("--out")
             .arg(&set),

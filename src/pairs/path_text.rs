@@ -25,7 +25,7 @@ pub(crate) fn byte_of(c: char) -> Option<u8> {
 }
 
 /// The text of a path.
-pub(crate) fn text_of(path: &Path) -> String {
+pub fn text_of(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         for c in chunk.valid().chars() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::serve_support::{Server, build, question};
+use crate::serve_support::{Server, build, build_with, question};
 use crate::{server, support};
 
 #[test]
@@ -77,7 +77,7 @@ fn a_picture_that_was_replaced_is_shown_as_it_is_now() {
             json!({"id": seed.to_string(), "image": image, "captions": ["a drawing"]})
         })
         .collect();
-    let set = build(folder.path(), "drawn", &records);
+    let set = build_with(folder.path(), "drawn", &records, &["--no-thumbnails"]);
     let server = Server::start(&[("drawn", &set)], &[]);
     let get = |path: &str, tag: &str| {
         let headers = [("if-none-match", tag)];
@@ -122,4 +122,38 @@ fn a_picture_that_was_replaced_is_shown_as_it_is_now() {
     assert_ne!(after.header("etag"), before.header("etag"));
     fs_err::remove_file(&file).unwrap();
     server.get(path).refused(404, "no_picture");
+}
+
+#[test]
+fn a_set_shows_its_pictures_without_the_originals() {
+    let folder = tempfile::tempdir().unwrap();
+    let originals = folder.path().join("originals");
+    fs_err::create_dir(&originals).unwrap();
+    let records: Vec<_> = (0..3)
+        .map(|seed| {
+            support::draw(&originals, &format!("{seed}.png"), seed);
+            json!({"id": seed.to_string(), "image": format!("originals/{seed}.png"), "captions": ["a drawing"]})
+        })
+        .collect();
+    let set = build(folder.path(), "drawn", &records);
+    let moved = folder.path().join("moved.asif");
+    fs_err::rename(&set, &moved).unwrap();
+    fs_err::remove_dir_all(&originals).unwrap();
+    let server = Server::start(&[("drawn", &moved)], &[]);
+    for anchor in 0..3 {
+        let shown = server.get(&format!("/v1/sets/drawn/anchors/{anchor}/image"));
+        assert_eq!(shown.status, 200, "{}", shown.text());
+        let picture = image::load_from_memory(&shown.body).unwrap();
+        assert!(picture.width().max(picture.height()) <= 256);
+    }
+    // No record names the folder of the machine that built it.
+    let listed = support::asif()
+        .args(["anchors", "list", "--json"])
+        .arg(&moved)
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains("originals/1.png"), "{listed}");
+    let here = folder.path().to_str().unwrap();
+    assert!(!listed.contains(here), "{listed}");
 }

@@ -365,10 +365,16 @@ pub fn form(fields: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
 
 /// A set of some demo pairs in `folder`, in the cheap space of plain relative rows.
 pub fn build(folder: &Path, name: &str, records: &[Value]) -> PathBuf {
+    build_with(folder, name, records, &[])
+}
+
+/// The same, with further options.
+pub fn build_with(folder: &Path, name: &str, records: &[Value], options: &[&str]) -> PathBuf {
     let pairs = support::write_jsonl(folder, &format!("{name}.jsonl"), records);
     let set = folder.join(format!("{name}.asif"));
     let mut command = support::asif();
-    command.args(["build", "--quiet", "--space", "asif", "--pairs"]);
+    command.args(["build", "--quiet", "--space", "asif"]);
+    command.args(options).arg("--pairs");
     support::run(command.arg(pairs).arg("--out").arg(&set)).ok();
     set
 }

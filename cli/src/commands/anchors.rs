@@ -12,6 +12,8 @@ use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::stored::records::PairRecord;
 use asif::anchors::{AnchorId, AnchorSet};
 use asif::disk::FileReplacement;
+use asif::image_source::ImageSource;
+use asif::pairs::path_text::{text_of, with_bytes_written};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -168,7 +170,7 @@ struct ShowArgs {
 
 /// Write the pairs of an anchor set as JSON Lines, which `asif build --pairs` reads.
 ///
-/// Images are written as paths, not copied.
+/// Images are written as paths, not copied; a name that is not UTF-8 as Python writes it (`\udcNN`).
 #[derive(Debug, Args)]
 struct ExportArgs {
     /// The anchor set.
@@ -178,6 +180,11 @@ struct ExportArgs {
     /// Where to write; standard output if not given.
     #[arg(long, env = "ASIF_OUT", value_name = "FILE.jsonl")]
     out: Option<PathBuf>,
+
+    /// Write images by their names in their sources instead of their paths on this machine, for a list that
+    /// is given away or lies beside the images.
+    #[arg(long, env = "ASIF_IMAGE_NAMES")]
+    image_names: bool,
 }
 
 /// Merge the segments of an anchor set into one, without the removed pairs.
@@ -364,17 +371,21 @@ fn run_export(args: &ExportArgs, context: &CommandContext) -> anyhow::Result<()>
         refuse_source("--out", out, set.path())?;
     }
     let lines = (0..set.len() as AnchorId).map(|anchor| {
-        let record = set.record(anchor)?;
-        anyhow::Ok(Value::Object(exported(&record)))
+        let mut pair = exported(&set.record(anchor)?);
+        // The name in the record is relative to a folder that the reader of the list may not know.
+        if let Some(ImageSource::File(path)) = set.image(anchor)?.filter(|_| !args.image_names) {
+            pair.insert("image".into(), json!(text_of(&path)));
+        }
+        anyhow::Ok(Value::Object(pair))
     });
     let Some(out) = &args.out else {
         return lines
             .into_iter()
-            .try_for_each(|line| context.print_line_json(&line?));
+            .try_for_each(|line| context.print(with_bytes_written(line?.to_string())));
     };
     let mut file = std::io::BufWriter::new(FileReplacement::begin(out)?);
     for line in lines {
-        writeln!(file, "{}", line?)?;
+        writeln!(file, "{}", with_bytes_written(line?.to_string()))?;
     }
     file.into_inner().map_err(|e| e.into_error())?.finish()?;
     context.note(format!("wrote {}", out.display()));

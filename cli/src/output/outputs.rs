@@ -333,7 +333,7 @@ fn are_numbered(names: &str, begin: &str) -> bool {
 }
 
 /// Whether these lines have the exact form of `asif anchors export`: sorted keys, no blanks between tokens,
-/// captions as a list, an absolute image path.
+/// captions as a list.
 fn is_export(head: &[u8]) -> bool {
     let Some(lines) = whole_lines(head).strip_suffix(b"\n") else {
         return false;
@@ -350,7 +350,7 @@ fn is_export(head: &[u8]) -> bool {
         };
         let text = |key| pair.get(key).and_then(Value::as_str);
         text("id").is_some_and(|id| !id.is_empty())
-            && text("image").is_some_and(|image| Path::new(image).is_absolute())
+            && text("image").is_some_and(|image| !image.is_empty())
             && pair
                 .get("captions")
                 .and_then(Value::as_array)

@@ -141,7 +141,7 @@ pub(crate) fn old_name(name: &str) -> &str {
 
 /// Files of a segment.
 pub(crate) fn in_segment(name: &str) -> bool {
-    const FILES: [&str; 8] = [
+    const FILES: [&str; 9] = [
         IMAGE,
         TEXT,
         IMAGE_GRAPH,
@@ -150,6 +150,7 @@ pub(crate) fn in_segment(name: &str) -> bool {
         MOMENTS,
         SKIPPED,
         PRODUCTS,
+        THUMBNAILS,
     ];
     FILES.contains(&name_to_come(name).unwrap_or(name))
 }

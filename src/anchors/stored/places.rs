@@ -55,16 +55,7 @@ impl ImagePlace {
         let place = |root, at, length| Some(Self { root, at, length });
         match image {
             ImageSource::File(path) => {
-                let inside = path.strip_prefix(base).ok().filter(|rest| {
-                    let is_name = |part| matches!(part, std::path::Component::Normal(_));
-                    rest.components().all(is_name)
-                });
-                // A file elsewhere has its own folder as root, so that no record names folders of the machine.
-                let (root, name) = match (inside, path.parent(), path.file_name()) {
-                    (Some(name), ..) => (base, name.to_owned()),
-                    (None, Some(folder), Some(name)) => (folder, PathBuf::from(name)),
-                    (None, ..) => (Path::new(""), path.clone()),
-                };
+                let (root, name) = root_and_name(path, base);
                 let root = if root == Path::new("") {
                     Path::new(".")
                 } else {
@@ -87,7 +78,11 @@ impl ImagePlace {
                     place(PlaceRoot::Column { file, column }, cell.row, 0),
                 )
             }
-            ImageSource::Bytes { .. } | ImageSource::Vector { .. } => (written.to_owned(), None),
+            // Named as its file would be.
+            ImageSource::Bytes { .. } | ImageSource::Vector { .. } => {
+                let (_, name) = root_and_name(&path_text::path_of(written), base);
+                (path_text::text_of(&name), None)
+            }
         }
     }
 
@@ -113,13 +108,18 @@ impl ImagePlace {
             ),
         }
     }
+}
 
-    /// The bytes that stand for it in the hash of a segment's content.
-    pub(crate) fn hashed(&self) -> Vec<u8> {
-        let mut bytes = serde_json::json!(self.root).to_string().into_bytes();
-        bytes.extend(self.at.to_le_bytes());
-        bytes.extend(self.length.to_le_bytes());
-        bytes
+/// What the name of a file is relative to, and its name: `base` if the file lies in it, else its own folder, so that
+/// no record names folders of the machine.
+fn root_and_name<'a>(path: &'a Path, base: &'a Path) -> (&'a Path, PathBuf) {
+    let is_name = |part| matches!(part, std::path::Component::Normal(_));
+    let inside = path.strip_prefix(base).ok();
+    let inside = inside.filter(|rest| rest.components().all(is_name));
+    match (inside, path.parent(), path.file_name()) {
+        (Some(name), ..) => (base, name.to_owned()),
+        (None, Some(folder), Some(name)) => (folder, PathBuf::from(name)),
+        (None, ..) => (Path::new(""), path.to_owned()),
     }
 }
 
@@ -167,7 +167,7 @@ impl PlaceWriter {
 }
 
 /// The roots of a file of records.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct PlaceRoots(Vec<PlaceRoot>);
 
 impl PlaceRoots {

@@ -265,6 +265,20 @@ impl PairRecords {
         place.map_err(|what| self.damaged(what))
     }
 
+    /// Everything that is known of where images lie, as it is stored.
+    pub(crate) fn place_bytes(&self) -> Option<(&PlaceRoots, &[u8])> {
+        let (roots, range) = self.places.as_ref()?;
+        Some((roots, &self.file.bytes()[range.clone()]))
+    }
+
+    /// The bytes that stand for a record in its file.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub(crate) fn encoded(record: &PairRecord) -> Result<Vec<u8>, String> {
+        codec::encode(record)
+    }
+
     /// The image of record number `i`, if it lies anywhere.
     ///
     /// # Errors

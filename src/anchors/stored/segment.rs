@@ -372,8 +372,7 @@ impl Segment {
     pub(crate) fn content_name(&self) -> Result<String, AnchorsError> {
         let mut content = ContentHash::default();
         for i in 0..self.len() {
-            let place = self.records.place(i)?;
-            content.pair(self.records.bytes(i)?, place.as_ref(), self.pair_vectors(i));
+            content.pair(self.records.bytes(i)?, self.pair_vectors(i));
         }
         Ok(content.name())
     }

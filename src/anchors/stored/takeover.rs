@@ -9,7 +9,8 @@ use std::path::Path;
 use super::left_out;
 use asif_index::{BatchBuilder, HnswGraph, VectorSet, write_graph};
 
-use super::layout::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH, THUMBNAILS};
+use super::layout::{IMAGE_GRAPH, PAIRS, SKIPPED, TEXT_GRAPH, THUMBNAILS};
+use super::records::PairRecords;
 use super::thumbnails::Thumbnails;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
@@ -24,6 +25,19 @@ pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
     let wanted = left_out::readable_rows(&new.join(SKIPPED))?;
     let rows: HashSet<&String> = rows.iter().collect();
     Ok(wanted.iter().all(|row| rows.contains(row)))
+}
+
+/// Whether the images of pairs lie where `new` says according to `old` too, and `old` has thumbnails if `new`
+/// has.
+///
+/// # Errors
+/// When the files of `new` cannot be read.
+pub(crate) fn has_pictures(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
+    let theirs = if_whole(PairRecords::open(&old.join(PAIRS)))?;
+    let own = PairRecords::open(&new.join(PAIRS))?;
+    let same_places = theirs.is_some_and(|theirs| theirs.place_bytes() == own.place_bytes());
+    let has = |folder: &Path| Ok::<_, AnchorsError>(fs::found(&folder.join(THUMBNAILS))?.is_some());
+    Ok(same_places && (has(old)? || !has(new)?))
 }
 
 /// Completes the folder `new`, which has its writer's files, with graphs over `vectors`

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::anchors::change::select::MetadataFilter;
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::records::PairRecord;
+use crate::anchors::stored::records::{PairRecord, PairRecords};
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::disk as fs;
@@ -22,6 +22,12 @@ const SHORTEST: usize = 6;
 const VECTOR_BYTES: usize = 64;
 /// At least this many of them must be nonzero, or the prefix would match any padding.
 const VECTOR_LEAST: usize = 24;
+
+/// At most so many bytes of a record identify it.
+const RECORD_BYTES: usize = 256;
+/// So many bytes of a thumbnail identify it, before its end mark (12 bytes of a PNG, 2 of a JPEG).
+const THUMBNAIL_BYTES: usize = 48;
+const THUMBNAIL_MARK: usize = 12;
 
 /// The kind of a needle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -37,6 +43,10 @@ pub enum NeedleKind {
     Value,
     /// The beginning of a pair's vector as it is stored.
     Vector,
+    /// A pair's record as it is stored: found where its id and its image's name are too short to be.
+    Record,
+    /// The end of a pair's thumbnail.
+    Thumbnail,
 }
 
 /// The byte strings that identify purged pairs and the request.
@@ -116,9 +126,14 @@ impl NeedleSet {
         for caption in &record.captions {
             self.text(caption, NeedleKind::Caption);
         }
+        self.found
+            .extend(record_bytes(record).map(|bytes| (bytes, NeedleKind::Record)));
         let Some(segment) = segment else {
             return;
         };
+        let picture = thumbnail_end(segment, local);
+        self.found
+            .extend(picture.map(|bytes| (bytes, NeedleKind::Thumbnail)));
         for modality in Modality::BOTH {
             let vector = vector_start(segment, modality, local);
             self.found.insert(vector, NeedleKind::Vector);
@@ -180,6 +195,10 @@ impl NeedleSet {
             for text in stored.into_iter().chain(&record.captions) {
                 forms(text).iter().for_each(|form| mark(form.as_bytes()));
             }
+            record_bytes(&record).iter().for_each(|bytes| mark(bytes));
+            thumbnail_end(segment, local)
+                .iter()
+                .for_each(|bytes| mark(bytes));
             for modality in Modality::BOTH {
                 mark(&vector_start(segment, modality, local));
             }
@@ -270,6 +289,20 @@ fn forms(text: &str) -> Vec<String> {
     forms.sort();
     forms.dedup();
     forms
+}
+
+/// A record as it is stored, from its beginning: its id, its image's name and captions.
+fn record_bytes(record: &PairRecord) -> Option<Vec<u8>> {
+    let mut bytes = PairRecords::encoded(record).ok()?;
+    bytes.truncate(RECORD_BYTES);
+    Some(bytes)
+}
+
+/// The last bytes of a thumbnail before its end mark; the first are those of its format.
+fn thumbnail_end(segment: &Segment, local: usize) -> Option<Vec<u8>> {
+    let bytes = segment.thumbnail(local).ok()??;
+    let end = bytes.len().checked_sub(THUMBNAIL_MARK)?;
+    Some(bytes[end.checked_sub(THUMBNAIL_BYTES)?..end].to_vec())
 }
 
 fn vector_start(segment: &Segment, modality: Modality, local: usize) -> Vec<u8> {

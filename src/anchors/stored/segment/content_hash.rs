@@ -1,6 +1,5 @@
 //! The hash of records and vectors that names a segment.
 
-use crate::anchors::stored::places::ImagePlace;
 use crate::modality::PerModality;
 
 /// The hash of records and vectors that names a segment.
@@ -12,16 +11,8 @@ pub(super) struct ContentHash {
 }
 
 impl ContentHash {
-    pub(super) fn pair(
-        &mut self,
-        record: &[u8],
-        place: Option<&ImagePlace>,
-        vectors: PerModality<&[f32]>,
-    ) {
+    pub(super) fn pair(&mut self, record: &[u8], vectors: PerModality<&[f32]>) {
         self.hasher.update(record);
-        if let Some(place) = place {
-            self.hasher.update(&place.hashed());
-        }
         for vector in vectors {
             self.bytes.clear();
             self.bytes

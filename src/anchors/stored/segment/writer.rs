@@ -103,7 +103,7 @@ impl SegmentWriter {
         let place = picture.place.as_ref();
         let bytes = self.records.push(record, place)?;
         self.thumbnails.push(picture.thumbnail)?;
-        self.content.pair(&bytes, place, vectors);
+        self.content.pair(&bytes, vectors);
         for (sum, vector) in self.sums.as_mut().zip(vectors) {
             sum.add(vector);
         }
@@ -165,12 +165,10 @@ impl SegmentWriter {
         };
         // The name is a content hash: an existing sound segment of that name is the same segment.
         let new = self.folder.path();
-        let has_thumbnails = fs::found(&destination.join(THUMBNAILS))?.is_some()
-            || fs::found(&new.join(THUMBNAILS))?.is_none();
-        if has_thumbnails
-            && is_whole(&destination, &entry)?
-            && takeover::has_rows(&destination, new)?
-        {
+        // What does not make the name: the pairs may have been built from another folder since.
+        let is_same =
+            takeover::has_rows(&destination, new)? && takeover::has_pictures(&destination, new)?;
+        if is_same && is_whole(&destination, &entry)? {
             // Its writer may have been killed before syncing the name.
             fs::sync_folder(&segments)?;
             // Another program version may have derived other files from the same content.
