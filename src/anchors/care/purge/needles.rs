@@ -196,9 +196,8 @@ impl NeedleSet {
                 forms(text).iter().for_each(|form| mark(form.as_bytes()));
             }
             record_bytes(&record).iter().for_each(|bytes| mark(bytes));
-            thumbnail_end(segment, local)
-                .iter()
-                .for_each(|bytes| mark(bytes));
+            // Pictures of plain areas repeat the same bytes anywhere.
+            segment.thumbnail(local)?.into_iter().for_each(&mut mark);
             for modality in Modality::BOTH {
                 mark(&vector_start(segment, modality, local));
             }
