@@ -98,7 +98,7 @@ class Explains(OnPage):
         self.page.locator(".bars .bar", has_text="dog").click()
         expect(self.page.locator("#why-title")).to_have_text("Why “dog”?")
         gone = self.page.locator("#why .card", has=self.page.locator(".picture.gone"))
-        expect(gone.locator(".picture")).to_contain_text("no longer where it was")
+        expect(gone.locator(".picture")).to_contain_text("no longer exists")
         expect(gone.locator(".caption")).to_have_text(stage.told.lost)
         self.shoot("picture-gone", full=True)
 
