@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -15,8 +15,6 @@ use asif::anchors::stored::place::set_of;
 use asif::embed::EmbedError;
 use asif::encode::EncodeError;
 use asif::space::prompts::PromptsError;
-
-use crate::sets::set::repair_command;
 
 /// The error of opening encoders.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
@@ -419,6 +417,11 @@ impl IntoResponse for Refusal {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// The command that repairs a damaged anchor set.
+pub(crate) fn repair_command(path: &Path) -> String {
+    format!("asif repair {}", path.display())
 }
 
 /// The anchor set whose files an error names.

@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn names_that_are_gone_are_told_as_those_to_come() {
-        use crate::anchors::stored::{layout, publish};
-        let used = [publish::BUILDING, layout::WRITING, layout::BRINGING];
+        use crate::anchors::stored::{layout, place};
+        let used = [place::BUILDING, layout::WRITING, layout::BRINGING];
         assert_eq!([BUILDING, WRITING, BRINGING], used);
         for (hidden, told) in [
             (

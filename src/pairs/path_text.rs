@@ -88,7 +88,7 @@ pub(crate) fn with_bytes_read(json: &str) -> Option<String> {
     })
 }
 
-/// JSON with the characters of bytes as lone surrogates, the inverse of [`with_bytes_read`].
+/// JSON with the characters of bytes as lone surrogates, the inverse of `with_bytes_read`.
 pub fn with_bytes_written(json: String) -> String {
     if !json.chars().any(|c| byte_of(c).is_some()) {
         return json;

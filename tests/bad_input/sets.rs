@@ -177,7 +177,9 @@ fn a_file_that_may_not_grow_is_told_once_under_its_own_name() {
     let dir = folder();
     let pairs = write_jsonl(dir.path(), "pairs.jsonl", &demo_pairs(40));
     let mut command = asif();
-    command.args(["build", "--pairs"]).arg(&pairs);
+    command
+        .args(["build", "--no-thumbnails", "--pairs"])
+        .arg(&pairs);
     command.arg("--out").arg(dir.path().join("out.asif"));
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -f 40; exec \"$0\" \"$@\""]);

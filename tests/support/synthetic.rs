@@ -13,7 +13,7 @@ use asif::anchors::stored::manifest::{FORMAT, Manifest, ManifestCounts};
 use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::stored::publish;
 use asif::anchors::stored::records::PairRecord;
-use asif::anchors::stored::segment::SegmentWriter;
+use asif::anchors::stored::segment::writer::SegmentWriter;
 use asif::encode::{EncoderEntry, EncoderIdentity};
 use asif::modality::{Modality, PerModality};
 use asif::space::RelativeParams;

@@ -403,7 +403,7 @@ mod tests {
             (Page, "\u{89}PNG\r\n", false),
             (Pairs, pair, true),
             (Pairs, &pair.replace("1.5", "0.30000000000000004"), true),
-            (Pairs, &pair.replace("/a.png", "a.png"), false),
+            (Pairs, &pair.replace("/a.png", "a.png"), true),
             (Pairs, &pair.replace("\"id\"", " \"id\""), false),
             (Pairs, &pair.replace("captions", "text"), false),
             (Pairs, &pair.replace("[\"a\"]", "\"a\""), false),

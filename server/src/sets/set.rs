@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::error::{Refusal, ServeError};
+use crate::error::{Refusal, ServeError, repair_command};
 use crate::inputs::encoders::SharedEncoders;
 use crate::map::thumbs::{PictureFile, Thumbnail};
 use crate::middleware::metrics::Metrics;
@@ -236,11 +236,6 @@ fn log_degraded(set: &str, reason: &str, damaged: bool, path: &Path) {
         true => tracing::error!(set, reason, advice = repair_command(path), "degraded"),
         false => tracing::error!(set, reason, "degraded"),
     }
-}
-
-/// The command that repairs a damaged anchor set.
-pub(crate) fn repair_command(path: &Path) -> String {
-    format!("asif repair {}", path.display())
 }
 
 /// Counts and logs a swap; called once per swap.

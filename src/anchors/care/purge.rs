@@ -43,7 +43,7 @@ use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::plan::GraphPolicy;
-use crate::anchors::stored::segment::SegmentWriter;
+use crate::anchors::stored::segment::writer::SegmentWriter;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::witness;
 use crate::anchors::stored::{history, log, publish};

@@ -8,7 +8,8 @@ use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::plan::GraphPolicy;
-use crate::anchors::stored::segment::{Segment, SegmentWriter};
+use crate::anchors::stored::segment::Segment;
+use crate::anchors::stored::segment::writer::SegmentWriter;
 use crate::anchors::stored::set::AnchorSet;
 use crate::modality::{Modality, PerModality};
 

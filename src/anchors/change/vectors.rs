@@ -13,7 +13,7 @@ use crate::anchors::stored::manifest::{self, Manifest, ManifestCounts};
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::publish::NewSet;
 use crate::anchors::stored::records::PairRecord;
-use crate::anchors::stored::segment::SegmentWriter;
+use crate::anchors::stored::segment::writer::SegmentWriter;
 use crate::encode::EncoderEntry;
 use crate::modality::PerModality;
 use crate::space::Recipe;

@@ -6,10 +6,30 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::layout;
-use super::{manifest, publish};
+use super::manifest;
 use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
 use crate::disk::name_to_come;
+
+/// The infix in names of hidden build folders, between `.` with the anchor set's name and a random suffix.
+pub(crate) const BUILDING: &str = ".building-";
+/// The length of the random part of a build folder's name.
+pub(super) const RANDOM: usize = 6;
+
+/// The start of the names of hidden folders in which anchor sets for `destination` are built.
+pub(super) fn building_prefix(destination: &Path) -> String {
+    fs::hidden_prefix(".", destination, BUILDING, RANDOM)
+}
+
+/// Whether a hidden name has the form of a build folder.
+pub(crate) fn is_building(hidden: &str) -> bool {
+    let name = hidden.strip_prefix(fs::HIDDEN);
+    let parts = name.and_then(|name| name.rsplit_once(BUILDING));
+    parts.is_some_and(|(name, random)| {
+        let is_random = random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric());
+        is_random && !name.is_empty()
+    })
+}
 
 /// Rejects a file or folder that is, or would be, inside an anchor set.
 ///
@@ -65,7 +85,7 @@ fn real_place(path: &Path) -> Result<PathBuf, AnchorsError> {
 /// Whether a folder is an anchor set, or the hidden folder in which one is being built.
 pub(crate) fn is_own_folder(folder: &Path) -> bool {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    publish::is_building(&name) || is_set(folder)
+    is_building(&name) || is_set(folder)
 }
 
 /// Whether a folder is an anchor set, even a damaged one. Other programs have files

@@ -17,8 +17,6 @@ use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
 use crate::disk::fault;
 
-/// The infix in names of hidden build folders, between `.` with the anchor set's name and a random suffix.
-pub(crate) const BUILDING: &str = ".building-";
 /// The name of the live generation of `set`, after consulting all witnesses.
 ///
 /// # Errors
@@ -170,14 +168,14 @@ impl NewSet {
         let parent = fs::parent(destination);
         fault::arm();
         fs::create_dir_all(parent)?;
-        let prefix = building_prefix(destination);
+        let prefix = place::building_prefix(destination);
         clear_abandoned(parent, &prefix);
         let mut tries = 0;
         loop {
             fs::step(parent)?;
             let folder = tempfile::Builder::new()
                 .prefix(&prefix)
-                .rand_bytes(RANDOM)
+                .rand_bytes(place::RANDOM)
                 .tempdir_in(parent)?;
             tries += 1;
             match WriteLock::acquire(folder.path()) {
@@ -228,25 +226,8 @@ pub(crate) fn clear_beside(set: &Path) -> u64 {
     let real = fs_err::canonicalize(set).ok();
     let places = real.iter().map(PathBuf::as_path).chain([set]);
     places
-        .map(|place| clear_abandoned(fs::parent(place), &building_prefix(place)))
+        .map(|place| clear_abandoned(fs::parent(place), &place::building_prefix(place)))
         .sum()
-}
-
-/// The length of the random part of a build folder's name.
-const RANDOM: usize = 6;
-
-fn building_prefix(destination: &Path) -> String {
-    fs::hidden_prefix(".", destination, BUILDING, RANDOM)
-}
-
-/// Whether a hidden name has the form of a build folder.
-pub(crate) fn is_building(hidden: &str) -> bool {
-    let name = hidden.strip_prefix(fs::HIDDEN);
-    let parts = name.and_then(|name| name.rsplit_once(BUILDING));
-    parts.is_some_and(|(name, random)| {
-        let is_random = random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric());
-        is_random && !name.is_empty()
-    })
 }
 
 /// Removes folders of killed builds: those that are not locked and contain only files that
@@ -261,7 +242,7 @@ fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if !name.starts_with(prefix) || !is_building(&name) || !is_folder {
+        if !name.starts_with(prefix) || !place::is_building(&name) || !is_folder {
             continue;
         }
         if !place::foreign_names(&path).is_ok_and(|foreign| foreign.is_empty()) {

@@ -2,7 +2,7 @@
 //!
 //! One file a segment, in the section container of [`asif_index::container`]: `offsets`, `n + 1`
 //! little-endian u64, and `blob`, the encoded records one after another. A record is read by its
-//! number without touching the others. Where images lie is in two further sections ([`places`](super::places)).
+//! number without touching the others. Where images lie is in two further sections (`places.rs`).
 
 use std::path::Path;
 

@@ -16,7 +16,7 @@
 
 mod content_hash;
 mod sums;
-mod writer;
+pub mod writer;
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ use asif_index::{HnswGraph, VectorSet};
 use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, PlannedSearch, SearchMode, SearchPlan};
 use super::records::{PairRecord, PairRecords};
-use super::thumbnails::Thumbnails;
+use super::thumbnails::{StoredPicture, Thumbnails};
 use super::{content, products};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
@@ -36,8 +36,6 @@ use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 use content_hash::ContentHash;
 use sums::read_sums;
-pub use writer::SegmentWriter;
-pub(crate) use writer::StoredPicture;
 
 /// Whether the folder of a segment contains a graph, damaged or not.
 ///

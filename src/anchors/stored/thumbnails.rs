@@ -10,6 +10,7 @@ use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
 
 use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::places::ImagePlace;
 
 /// The file kind in the container's header.
 const KIND: [u8; 8] = *b"ASIFTHMB";
@@ -17,6 +18,15 @@ const BLOB: &str = "blob";
 const OFFSETS: &str = "offsets";
 /// The longest side of a thumbnail, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 256;
+
+/// What a segment keeps of the picture of a pair.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoredPicture<'a> {
+    /// Where it lies.
+    pub(crate) place: Option<ImagePlace>,
+    /// A small copy, in JPEG or PNG.
+    pub(crate) thumbnail: Option<&'a [u8]>,
+}
 
 /// Writes the thumbnails of a segment, one pair after another.
 #[derive(Debug)]

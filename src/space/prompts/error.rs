@@ -3,8 +3,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::labels::MAX_PROMPT_CHARS;
-
 /// Templates or labels that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -69,7 +67,7 @@ pub enum PromptsError {
     },
     /// A label, prompt or template that is longer than any encoder reads.
     #[error(
-        "{at}: {found} characters, at most {MAX_PROMPT_CHARS} are accepted for a label, a prompt or a template; \
+        "{at}: {found} characters, at most {allowed} are accepted for a label, a prompt or a template; \
          shorten it, or write one label a line"
     )]
     TooLong {
@@ -77,6 +75,8 @@ pub enum PromptsError {
         at: PromptPlace,
         /// Its number of characters.
         found: usize,
+        /// The most that are accepted.
+        allowed: usize,
     },
     /// A label with nothing in it.
     #[error(

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::entries::{ends_with, lines_of};
-use super::error::PromptsError;
+use super::error::{PromptPlace, PromptsError};
 use super::line_shape::shape_of;
 use super::mistaken;
 use crate::stand_in::stand_in_of_texts;
@@ -18,6 +18,29 @@ const AS_NAMES: &str = "write only the names, one a line; if these are the names
 const AS_LINES: &str = "write only the templates, one a line, or if these are the templates, a JSON list \
                         in a .json file";
 const AS_TEMPLATES: &str = "write one template a line, such as: a photo of a {}.";
+
+/// The most characters of a label with its names, of a prompt, and of a template. Text encoders read some
+/// hundred words at most and ignore the rest, so a longer text is a whole document given by mistake.
+pub const MAX_PROMPT_CHARS: usize = 4_096;
+
+/// Refuses a text that is longer than any label or prompt.
+///
+/// # Errors
+/// [`PromptsError::TooLong`].
+pub(super) fn refuse_long(at: impl Fn() -> PromptPlace, text: &str) -> Result<(), PromptsError> {
+    // No text has more characters than bytes.
+    if text.len() <= MAX_PROMPT_CHARS {
+        return Ok(());
+    }
+    match text.chars().count() {
+        0..=MAX_PROMPT_CHARS => Ok(()),
+        found => Err(PromptsError::TooLong {
+            at: at(),
+            found,
+            allowed: MAX_PROMPT_CHARS,
+        }),
+    }
+}
 
 fn other(path: &Path, seems: impl Into<String>, advice: &'static str) -> PromptsError {
     PromptsError::OtherForm {

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::entries::{ends_with, lines_of};
-use super::error::{PromptPlace, PromptsError, place};
+use super::error::{PromptsError, place};
+use super::form::refuse_long;
 use super::listed::LabelDetails;
 use super::templates::PromptTemplates;
 use super::text_file::read;
@@ -229,25 +230,6 @@ impl LabelList {
             prompts
         };
         self.shown.iter().zip(&self.more).map(of).collect()
-    }
-}
-
-/// The most characters of a label with its names, of a prompt, and of a template. Text encoders read some
-/// hundred words at most and ignore the rest, so a longer text is a whole document given by mistake.
-pub const MAX_PROMPT_CHARS: usize = 4_096;
-
-/// Refuses a text that is longer than any label or prompt.
-///
-/// # Errors
-/// [`PromptsError::TooLong`].
-pub(super) fn refuse_long(at: impl Fn() -> PromptPlace, text: &str) -> Result<(), PromptsError> {
-    // No text has more characters than bytes.
-    if text.len() <= MAX_PROMPT_CHARS {
-        return Ok(());
-    }
-    match text.chars().count() {
-        0..=MAX_PROMPT_CHARS => Ok(()),
-        found => Err(PromptsError::TooLong { at: at(), found }),
     }
 }
 

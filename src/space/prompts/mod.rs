@@ -31,7 +31,8 @@ mod templates;
 mod text_file;
 
 pub use self::error::{PromptPlace, PromptsError};
-pub use self::labels::{LabelList, MAX_PROMPT_CHARS};
+pub use self::form::MAX_PROMPT_CHARS;
+pub use self::labels::LabelList;
 pub use self::templates::PromptTemplates;
 
 /// What class names seem to be if they are not names.

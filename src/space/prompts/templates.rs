@@ -5,7 +5,7 @@ use std::path::Path;
 use super::entries::lines_of;
 use super::error::{PromptPlace, PromptsError, place};
 use super::form;
-use super::labels::refuse_long;
+use super::form::refuse_long;
 use super::text_file::read;
 
 /// Prompt templates, at least one. [`PromptTemplates::default`] is `a photo of a {}.`, the customary template when

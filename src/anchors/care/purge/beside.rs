@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::needles::{ByteSearch, NeedleSet};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout::LOCK;
-use crate::anchors::stored::place::foreign_names;
-use crate::anchors::stored::publish::{BUILDING, WriteLock, is_building};
+use crate::anchors::stored::place::{BUILDING, foreign_names, is_building};
+use crate::anchors::stored::publish::WriteLock;
 use crate::disk as fs;
 
 /// A file or folder that may mention purged pairs and was kept: beside the anchor set, or in it where another

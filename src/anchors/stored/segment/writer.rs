@@ -13,23 +13,13 @@ use crate::anchors::stored::layout::{
     IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, TEXT, TEXT_GRAPH, THUMBNAILS, WRITING, segments_folder,
 };
 use crate::anchors::stored::manifest::SegmentEntry;
-use crate::anchors::stored::places::ImagePlace;
 use crate::anchors::stored::plan::{self, GraphPolicy};
 use crate::anchors::stored::records::{PairRecord, RecordsWriter};
-use crate::anchors::stored::thumbnails::ThumbnailWriter;
+use crate::anchors::stored::thumbnails::{StoredPicture, ThumbnailWriter};
 use crate::anchors::stored::{content, products, takeover};
 use crate::disk as fs;
 use crate::modality::PerModality;
 use crate::space::vector::VectorSum;
-
-/// What a segment keeps of the picture of a pair.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct StoredPicture<'a> {
-    /// Where it lies.
-    pub(crate) place: Option<ImagePlace>,
-    /// A small copy, in JPEG or PNG.
-    pub(crate) thumbnail: Option<&'a [u8]>,
-}
 
 /// Writes the pairs of a new segment, one after another.
 #[derive(Debug)]
