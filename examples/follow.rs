@@ -4,7 +4,7 @@
 //! cargo run --release --example follow -- SET.asif LABEL,LABEL IMAGE SECONDS
 //! ```
 //!
-//! While it runs, change the set: `asif anchors remove --index SET.asif --id ...`. It ends after so many
+//! While it runs, change the set: `asif anchors remove SET.asif --id ...`. It ends after so many
 //! seconds.
 #![expect(
     clippy::print_stdout,

@@ -17,7 +17,7 @@ use crate::image_source::ImageSource;
 /// Files of more bytes are read by one worker at a time.
 const LARGE: u64 = 32 << 20;
 /// No accepted image needs more: uncompressed pixels and a header.
-const LARGEST: u64 = MAX_BYTES + (1 << 20);
+pub(crate) const LARGEST_FILE: u64 = MAX_BYTES + (1 << 20);
 
 static LARGE_FILES: Mutex<()> = Mutex::new(());
 
@@ -38,10 +38,10 @@ impl From<InputRejection> for ReadFailure {
     }
 }
 
-/// The content of an image, of at most [`LARGEST`] bytes.
+/// The content of an image, of at most [`LARGEST_FILE`] bytes.
 pub(super) fn content(image: &ImageSource) -> Result<ImageContent<'_>, ReadFailure> {
     let too_large = |bytes: u64| {
-        let max_bytes = LARGEST;
+        let max_bytes = LARGEST_FILE;
         InputRejection::of_image(image, &InputError::FileTooLarge { bytes, max_bytes }).into()
     };
     let unreadable = |error: std::io::Error| match disk::is_exhausted(&error) {
@@ -64,15 +64,15 @@ pub(super) fn content(image: &ImageSource) -> Result<ImageContent<'_>, ReadFailu
         );
         return Err(InputRejection::from(reason).into());
     };
-    if length > LARGEST {
+    if length > LARGEST_FILE {
         return Err(too_large(length));
     }
     let is_read = !matches!(image, ImageSource::Bytes { .. });
     let turn = (is_read && length > LARGE)
         .then(|| LARGE_FILES.lock().unwrap_or_else(PoisonError::into_inner));
-    let bytes = image.read(LARGEST + 1).map_err(unreadable)?;
+    let bytes = image.read(LARGEST_FILE + 1).map_err(unreadable)?;
     match bytes.len() as u64 {
-        read if read > LARGEST => Err(too_large(read)),
+        read if read > LARGEST_FILE => Err(too_large(read)),
         _ => Ok((bytes, turn)),
     }
 }

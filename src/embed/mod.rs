@@ -35,6 +35,7 @@ use side::ModalityEmbedder;
 
 pub use embedding::{CacheWarning, EmbeddingResult, InputRejection};
 pub use error::EmbedError;
+pub(crate) use file::LARGEST_FILE;
 pub use images::PreparedInput;
 
 /// Progress observer and cancellation flag of a long operation.

@@ -9,6 +9,7 @@
 //! | `collection` | the collection, one damage after another |
 //! | `witnesses` | `CURRENT`, log and manifests against each other |
 //! | `writers` | writers on a damaged set, and the repair after them |
+//! | `thumbnails` | damaged thumbnails, which no answer needs |
 //! | `newer_sets` | sets with fields of a newer program |
 //! | `removals` | what was removed stays removed |
 //! | `golden` | a set of a program from before checksums |
@@ -29,6 +30,7 @@ mod sets;
 mod skipped;
 #[path = "../synthetic/mod.rs"]
 mod synthetic;
+mod thumbnails;
 #[path = "../tiny_onnx/mod.rs"]
 mod tiny_onnx;
 mod witnesses;

@@ -115,8 +115,21 @@ fn distance(a: &str, b: &str) -> usize {
 fn tip(error: &clap::Error) -> Option<&'static str> {
     let given = text_of(error, ContextKind::InvalidArg)?;
     let is_set = ["--index", "--set"].contains(&given.split('=').next().unwrap_or_default());
-    (error.kind() == ErrorKind::UnknownArgument && is_set)
-        .then_some("this command takes the anchor set without an option: asif COMMAND mine.asif")
+    if error.kind() != ErrorKind::UnknownArgument || !is_set {
+        return None;
+    }
+    // The usage line is that of the command that was given.
+    let ContextValue::StyledStr(usage) = error.get(ContextKind::Usage)? else {
+        return None;
+    };
+    let usage = usage.to_string();
+    match (usage.contains("--index"), usage.contains("<DIR.asif>")) {
+        (true, _) => Some("this command takes the anchor set as --index mine.asif"),
+        (false, true) if !usage.contains("--out") => {
+            Some("this command takes the anchor set without an option: asif COMMAND mine.asif")
+        }
+        (false, _) => None,
+    }
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ pub(super) struct RemoveRequest {
     r#where: Option<String>,
     /// The pairs with these ids.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
     ids: Option<HashSet<String>>,
     /// Whether ids that no live pair has are ignored.
     #[serde(default)]

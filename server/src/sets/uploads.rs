@@ -200,15 +200,15 @@ impl UploadedPairs {
             file.write_all(&bytes).map_err(failed)?;
             file.as_file().sync_all().map_err(failed)?;
             file.persist(&path).map_err(|e| failed(e.error))?;
-            self.new.push(path);
+            self.new.push(path.clone());
         }
         // Even if the picture existed: the process that wrote it may have been killed before its sync.
         disk::sync_folder(folder).map_err(failed)?;
         let mut fields = pair.meta;
         fields.insert("id".into(), id.into());
         fields.insert("captions".into(), pair.captions.into());
-        let bytes = bytes.as_ref().into();
-        let image = ImageSource::Bytes { name, bytes };
+        // As a file, so that the pair keeps where its picture lies: a sweep deletes what no pair refers to.
+        let image = ImageSource::File(path);
         self.pairs.push(GivenPair { image, fields });
         Ok(())
     }
@@ -218,7 +218,7 @@ impl UploadedPairs {
         self.list.path()
     }
 
-    /// The pairs; can be called once. The pictures are passed as bytes and are not read from disk again.
+    /// The pairs; can be called once.
     pub fn pairs(&mut self) -> PairReader {
         given(self.name().to_owned(), std::mem::take(&mut self.pairs))
     }

@@ -162,7 +162,9 @@ fn write_same(
     let sides = images.zip(vectors.text.chunks(dims.text));
     let old = layout::segments_folder(set).join(&entry.id);
     let thumbnails = Thumbnails::open(&old.join(layout::THUMBNAILS), records.len() as u64);
-    let thumbnails = if_whole(thumbnails)?.flatten();
+    // Damaged ones are left out, and made again once the segment is whole.
+    let sound = thumbnails.and_then(|found| found.map(|t| t.verify().map(|()| t)).transpose());
+    let thumbnails = if_whole(sound)?.flatten();
     for (i, (image, text)) in sides.enumerate() {
         let thumbnail = thumbnails
             .as_ref()

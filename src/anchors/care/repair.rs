@@ -22,9 +22,11 @@ use crate::anchors::stored::manifest::{self, Manifest};
 use crate::anchors::stored::publish::WriteLock;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::thumbnails::{THUMBNAIL_SIDE, ThumbnailWriter, thumbnails_sound};
 use crate::anchors::stored::{log, newer_program, witness};
 use crate::disk as fs;
-use crate::embed::{Embedder, WorkControl};
+use crate::embed::{Embedder, LARGEST_FILE, WorkControl};
+use crate::encode::image::thumbnail::thumbnail_file;
 use crate::printable;
 
 /// The result of a repair.
@@ -50,6 +52,7 @@ pub struct RepairReport {
 /// * a segment that a killed writer left whole under a hidden name gets its name again;
 /// * files of removed pairs from the log;
 /// * graphs, codes and sums of a segment from its records and vectors;
+/// * thumbnails from the images that the records name, where these can be read;
 /// * vectors from the images and captions that the records name, through `encoders`, which is
 ///   called only then;
 /// * the log from the manifests; a record that is in neither is replaced by one that says so;
@@ -139,6 +142,18 @@ pub fn repair<Error: From<AnchorsError>>(
             } else {
                 // A killed repair may have written it without syncing.
                 fs::sync_folder(segment.path()).map_err(AnchorsError::from)?;
+            }
+            if let Err(damage) = thumbnails_sound(segment.path(), entry, true) {
+                let damage = damage.into_damage()?.without_advice();
+                let lost = mend_thumbnails(set, &segment)?;
+                done.mended.push(match lost {
+                    0 => format!("{damage}: made again from the images"),
+                    lost => format!(
+                        "{damage}: made again from the images; {lost} of {} pairs have none, as their \
+                         images could not be read",
+                        segment.len()
+                    ),
+                });
             }
         }
     }
@@ -340,6 +355,36 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
         }
     }
     Ok(())
+}
+
+/// Makes the thumbnails of a segment again from its images, and counts the pairs whose image cannot be read. The
+/// damaged file is kept in `damaged/`.
+///
+/// # Errors
+/// On an I/O error.
+fn mend_thumbnails(set: &Path, segment: &Segment) -> Result<usize, AnchorsError> {
+    let folder = segment.path();
+    // Under a name that the next writer clears away if this process is killed.
+    let made = tempfile::Builder::new()
+        .prefix(layout::WRITING)
+        .tempdir_in(fs::parent(folder))?;
+    let new = made.path().join(layout::THUMBNAILS);
+    let mut thumbnails = ThumbnailWriter::new(new.clone());
+    thumbnails.begun()?;
+    let mut lost = 0;
+    for i in 0..segment.len() {
+        let image = segment.image(i)?;
+        let content = image
+            .as_ref()
+            .and_then(|image| image.read(LARGEST_FILE).ok());
+        let small = content.and_then(|bytes| thumbnail_file(&bytes, None, THUMBNAIL_SIDE));
+        lost += usize::from(small.is_none());
+        thumbnails.push(small.as_deref())?;
+    }
+    thumbnails.finish()?;
+    aside::keep(set, folder, layout::THUMBNAILS)?;
+    fs::rename(&new, &folder.join(layout::THUMBNAILS))?;
+    Ok(fs::sync_folder(folder).map(|()| lost)?)
 }
 
 /// Writes what is left of a damaged list of rows, and a row that says so. The damaged list is kept in

@@ -11,6 +11,7 @@ use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{Manifest, ManifestCounts};
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::stored::set::{AnchorSet, READ_WHOLE};
+use crate::anchors::stored::thumbnails::thumbnails_sound;
 use crate::modality::Modality;
 
 /// Checks a generation: its files exist and belong to it, and its fitted space scores. `full` reads
@@ -34,6 +35,7 @@ pub(crate) fn generation(set: &Path, number: u64, full: bool) -> Result<(), Anch
             }
         }
         left_out::skipped_sound(segment.path(), entry)?;
+        thumbnails_sound(segment.path(), entry, whole)?;
     }
     if full {
         counts_agree(&opened)?;

@@ -27,6 +27,9 @@ pub(crate) const CONTAINERS: [&str; 7] = [
 ];
 /// What a manifest says of a list of skipped rows: each row has a checksum of its own.
 const ROWS: &str = "rows";
+/// What a manifest says of thumbnails: they do not make the segment's name, so that generations that share it
+/// may have been written with different ones.
+const PICTURES: &str = "pictures";
 /// Where the checksum stands in a container's header (docs/format.md, section 1).
 const CHECKSUM_AT: usize = 32;
 
@@ -60,11 +63,15 @@ pub(crate) fn files(folder: &Path) -> Result<BTreeMap<String, String>, AnchorsEr
     {
         files.insert(layout::SKIPPED.to_owned(), ROWS.to_owned());
     }
+    if fs::found(&folder.join(layout::THUMBNAILS))?.is_some() {
+        files.insert(layout::THUMBNAILS.to_owned(), PICTURES.to_owned());
+    }
     Ok(files)
 }
 
 /// Checks that the files that every segment has, and those that its entry names, are in its folder; the
-/// list of skipped rows aside: no answer needs it (`left_out::skipped_sound`).
+/// list of skipped rows and the thumbnails aside: no answer needs them (`left_out::skipped_sound`,
+/// `thumbnails::thumbnails_sound`).
 ///
 /// # Errors
 /// The first missing file.

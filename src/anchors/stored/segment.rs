@@ -88,7 +88,7 @@ pub struct Segment {
     graphs: PerModality<Option<HnswGraph>>,
     plans: PerModality<Option<SearchPlan>>,
     records: PairRecords,
-    /// `None` also where they are damaged: no answer needs them.
+    /// `None` also where they are damaged: no answer needs them, and `verify` tells.
     thumbnails: Option<Thumbnails>,
     sums: PerModality<VectorSum>,
 }
@@ -159,7 +159,7 @@ impl Segment {
             graphs,
             plans: PerModality::default(),
             records,
-            thumbnails: thumbnails.ok().flatten(),
+            thumbnails: if_whole(thumbnails)?.flatten(),
             sums,
         })
     }
@@ -276,7 +276,7 @@ impl Segment {
         PerModality::of(|modality| self.vectors(modality).vector(i))
     }
 
-    /// Reads everything and checks every checksum.
+    /// Reads everything that answers need and checks every checksum.
     ///
     /// # Errors
     /// The first damage found, naming file and section.
@@ -288,11 +288,6 @@ impl Segment {
         }
         let path = self.path.join(layout::PRODUCTS);
         products::read(&path, self.dims(), self.len() as u64)?;
-        if let Some(thumbnails) =
-            Thumbnails::open(&self.path.join(layout::THUMBNAILS), self.len() as u64)?
-        {
-            thumbnails.verify()?;
-        }
         self.records.verify()
     }
 

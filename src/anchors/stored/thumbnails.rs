@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
 
+use super::layout;
+use super::manifest::SegmentEntry;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::places::ImagePlace;
 
@@ -55,19 +57,27 @@ impl ThumbnailWriter {
     /// On an I/O error.
     pub(crate) fn push(&mut self, thumbnail: Option<&[u8]>) -> Result<(), AnchorsError> {
         if let Some(bytes) = thumbnail {
-            let file = match &mut self.file {
-                Some(file) => file,
-                none => {
-                    let mut file = ContainerWriter::create(&self.path, KIND)?;
-                    file.begin(BLOB)?;
-                    none.insert(file)
-                }
-            };
-            file.write(bytes)?;
+            self.begun()?.write(bytes)?;
             self.written += bytes.len() as u64;
         }
         self.ends.push(self.written);
         Ok(())
+    }
+
+    /// The file, which is begun if it has not been yet: a file that is to be there has one even if no pair has a
+    /// thumbnail.
+    ///
+    /// # Errors
+    /// On an I/O error.
+    pub(crate) fn begun(&mut self) -> Result<&mut ContainerWriter, AnchorsError> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => {
+                let mut file = ContainerWriter::create(&self.path, KIND)?;
+                file.begin(BLOB)?;
+                Ok(none.insert(file))
+            }
+        }
     }
 
     /// Completes the file and makes it durable.
@@ -84,6 +94,28 @@ impl ThumbnailWriter {
         file.section(OFFSETS, &offsets)?;
         file.finish()?;
         Ok(())
+    }
+}
+
+/// The thumbnails of a segment are there if its entry names them, and what was written; `full` reads them all.
+///
+/// # Errors
+/// When they are missing or damaged.
+pub(crate) fn thumbnails_sound(
+    folder: &Path,
+    entry: &SegmentEntry,
+    full: bool,
+) -> Result<(), AnchorsError> {
+    let path = folder.join(layout::THUMBNAILS);
+    let opened = Thumbnails::open(&path, entry.pairs)?;
+    match opened {
+        Some(thumbnails) if full => thumbnails.verify(),
+        Some(_) => Ok(()),
+        None if entry.files.contains_key(layout::THUMBNAILS) => Err(AnchorsError::Damaged {
+            path,
+            what: "it is missing".to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 

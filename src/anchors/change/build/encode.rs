@@ -16,8 +16,7 @@ use crate::anchors::stored::places::ImagePlace;
 use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::segment::writer::SegmentWriter;
-use crate::anchors::stored::thumbnails::StoredPicture;
-use crate::anchors::stored::thumbnails::THUMBNAIL_SIDE;
+use crate::anchors::stored::thumbnails::{StoredPicture, THUMBNAIL_SIDE, thumbnails_sound};
 use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl};
 use crate::encode::{Ensemble, TextEncoder};
@@ -120,6 +119,7 @@ impl<'a> BuildRun<'a> {
         });
         let written = layout::segments_folder(folder).join(&entry.id);
         Segment::open_alone(&written, entry.pairs)?.verify()?;
+        thumbnails_sound(&written, &entry, true)?;
         self.seconds.write += write_begun.elapsed().as_secs_f64();
         Ok((entry, skipped_list))
     }
