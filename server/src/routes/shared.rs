@@ -133,9 +133,11 @@ pub(super) enum ExclusionIn {
 pub(super) struct ExclusionFields {
     /// Metadata filters such as `source=shop`; each must match a pair.
     #[serde(default)]
+    #[schema(value_type = Vec<String>)]
     r#where: BTreeSet<String>,
     /// Ids of live pairs.
     #[serde(default)]
+    #[schema(value_type = Vec<String>)]
     ids: BTreeSet<String>,
 }
 
