@@ -40,13 +40,13 @@
 //! | [`embed`] | inputs to unit vectors, through the cache, with every core busy; no anchor set is needed |
 //! | [`pairs`], [`image_source`] | sources of anchor pairs, one file a format, all streaming; where an image is |
 //! | [`anchors`] | an anchor set on disk: stored, searched, changed, looked after, followed |
-//! | [`space`] | the arithmetic: pure functions over slices, no I/O |
+//! | [`space`] | the arithmetic: functions over slices, without I/O; and prompts, whose files it reads |
 //! | [`classify`] | labels become a class head, images become scores |
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
 //! | [`modality`], [`home`], [`progress`] | the two sides of a pair; the home folder; what long work tells its caller |
 //!
-//! Arrows run downwards only: `model, eval -> classify -> anchors -> embed -> encode, pairs, space -> asif_index`,
-//! all that write `-> disk`. Modules that the documentation does not show belong to the program (the crates
+//! Arrows run one way: `model, eval -> classify -> anchors -> embed -> encode`, from all of these but `encode`
+//! `-> space -> pairs`, `anchors, space -> asif_index`, all that write `-> disk`. Modules that the documentation does not show belong to the program (the crates
 //! `asif-cli` and `asif-server`) and may change with any release.
 //! Nothing here prints, exits or panics on input.
 #![forbid(unsafe_code)]

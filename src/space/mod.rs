@@ -1,4 +1,4 @@
-//! The arithmetic of the space: pure functions over slices, no I/O.
+//! The arithmetic of the space: functions over slices, without I/O; and prompts, whose files it reads.
 //!
 //! ```text
 //! unit vector --[frame]--> query --(index: top k)--> hits --[relative]--> row ──┐
