@@ -46,8 +46,8 @@
 //! | [`modality`], [`home`], [`progress`] | the two sides of a pair; the home folder; what long work tells its caller |
 //!
 //! Arrows run one way: `model, eval -> classify -> anchors -> embed -> encode`, from all of these but `encode`
-//! `-> space -> pairs`, `anchors, space -> asif_index`, all that write `-> disk`. Modules that the documentation does not show belong to the program (the crates
-//! `asif-cli` and `asif-server`) and may change with any release.
+//! `-> space -> pairs`, all that write `-> disk`, and `asif_index` is below all. Modules that the documentation
+//! does not show belong to the program (the crates `asif-cli` and `asif-server`) and may change with any release.
 //! Nothing here prints, exits or panics on input.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
