@@ -40,11 +40,11 @@ use super::elsewhere::{self, OtherSet, UnknownLinks};
 use crate::anchors::change::select::{self, MetadataFilter};
 use crate::anchors::change::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::segment::writer::SegmentWriter;
 use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::skipped_rows;
 use crate::anchors::stored::witness;
 use crate::anchors::stored::{history, log, publish};
 use needles::NeedleSet;
@@ -265,7 +265,7 @@ fn take_steps(
         steps.begin(PurgeStep::SkipLists);
         let goes = |row: &str| gone.needles.is_in_line(row);
         let segments = &next.manifest.segments;
-        next.manifest.counts.skipped = left_out::left_out_but(set, segments, goes)?;
+        next.manifest.counts.skipped = skipped_rows::count_but(set, segments, goes)?;
     }
     // A request may be known only from skipped rows, in a segment or in `damaged/`. These are deleted when the
     // purge is live, after which any request is accepted, and while the older generations, which show what
@@ -367,10 +367,10 @@ fn rewrite(
                 segment.pair_vectors(local),
             )?;
         }
-        let mut rows = left_out::rows_of([segment.path()])?;
+        let mut rows = skipped_rows::rows_of([segment.path()])?;
         rows.retain(|row| !needles.is_in_line(row));
         if !rows.is_empty() {
-            left_out::write_rows(new.path(), &rows)?;
+            skipped_rows::write_rows(new.path(), &rows)?;
         }
         *entry = new.finish(graphs, k)?;
     }

@@ -9,12 +9,12 @@ use crate::anchors::change::recover;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::content;
 use crate::anchors::stored::layout;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::records::PairRecords;
 use crate::anchors::stored::segment;
 use crate::anchors::stored::segment::writer::SegmentWriter;
+use crate::anchors::stored::skipped_rows;
 use crate::anchors::stored::thumbnails::StoredPicture;
 use crate::anchors::stored::thumbnails::Thumbnails;
 use crate::embed::{Embedder, WorkControl};
@@ -189,8 +189,8 @@ fn write_same(
             true => GraphPolicy::Always,
             false => GraphPolicy::Never,
         };
-        let rows = left_out::readable_rows(&old.join(layout::SKIPPED))?;
-        if rows.contains(&left_out::lost_row()) {
+        let rows = skipped_rows::readable_rows(&old.join(layout::SKIPPED))?;
+        if rows.contains(&skipped_rows::lost_row()) {
             aside::keep(set, &old, layout::SKIPPED)?;
         }
         new.finish(graphs, manifest.space.k())?;

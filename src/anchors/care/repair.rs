@@ -17,11 +17,11 @@ use crate::anchors::change::writer::{KEEP, WriteOptions};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::layout;
 use crate::anchors::stored::layout::LOCK;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{self, Manifest};
 use crate::anchors::stored::publish::WriteLock;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::skipped_rows;
 use crate::anchors::stored::thumbnails::{THUMBNAIL_SIDE, ThumbnailWriter, thumbnails_sound};
 use crate::anchors::stored::{log, newer_program, witness};
 use crate::disk as fs;
@@ -134,7 +134,7 @@ pub fn repair<Error: From<AnchorsError>>(
                 }
             }
             let segment = Segment::open(set, entry, &manifest)?;
-            if let Err(damage) = left_out::skipped_sound(segment.path(), entry) {
+            if let Err(damage) = skipped_rows::skipped_sound(segment.path(), entry) {
                 let damage = damage.into_damage()?.without_advice();
                 mend_skipped(set, segment.path())?;
                 done.mended
@@ -394,10 +394,10 @@ fn mend_thumbnails(set: &Path, segment: &Segment) -> Result<usize, AnchorsError>
 /// On an I/O error.
 fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError> {
     let path = folder.join(layout::SKIPPED);
-    let mut rows = left_out::readable_rows(&path)?;
-    if !rows.contains(&left_out::lost_row()) {
-        rows.push(left_out::lost_row());
+    let mut rows = skipped_rows::readable_rows(&path)?;
+    if !rows.contains(&skipped_rows::lost_row()) {
+        rows.push(skipped_rows::lost_row());
     }
     aside::keep(set, folder, layout::SKIPPED)?;
-    left_out::write_rows(folder, &rows)
+    skipped_rows::write_rows(folder, &rows)
 }

@@ -7,10 +7,10 @@ use crate::anchors::AnchorId;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::search::searcher::{Searcher, SetSpace};
 use crate::anchors::stored::layout;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{Manifest, ManifestCounts};
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::stored::set::{AnchorSet, READ_WHOLE};
+use crate::anchors::stored::skipped_rows;
 use crate::anchors::stored::thumbnails::thumbnails_sound;
 use crate::modality::Modality;
 
@@ -34,7 +34,7 @@ pub(crate) fn generation(set: &Path, number: u64, full: bool) -> Result<(), Anch
                 segment.is_own(entry)?;
             }
         }
-        left_out::skipped_sound(segment.path(), entry)?;
+        skipped_rows::skipped_sound(segment.path(), entry)?;
         thumbnails_sound(segment.path(), entry, whole)?;
     }
     if full {

@@ -10,10 +10,10 @@ use super::incoming::IncomingPairs;
 use super::select;
 use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::skipped_rows;
 use crate::embed::{Embedder, WorkControl};
 use crate::pairs::{Pair, PairsError, RowError};
 
@@ -165,7 +165,7 @@ impl AddedSegment {
         manifest.segments.push(self.entry);
         manifest.counts.pairs += added;
         manifest.counts.captions += self.captions;
-        manifest.counts.skipped = left_out::left_out(live.path(), &manifest.segments)?;
+        manifest.counts.skipped = skipped_rows::count(live.path(), &manifest.segments)?;
         for (tally, more) in [
             (&mut manifest.sources, self.sources),
             (&mut manifest.licences, self.licences),

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::segment::writer::SegmentWriter;
 use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::skipped_rows;
 use crate::modality::{Modality, PerModality};
 
 /// Merges the segments of an anchor set and drops removed pairs; skipped rows stay listed. Answers in exact
@@ -77,12 +77,12 @@ pub(crate) fn merged<'a>(
             vectors.as_ref().map(|vector| &**vector),
         )?;
     }
-    let rows = left_out::rows_of(live.segments().iter().map(Segment::path))?;
+    let rows = skipped_rows::rows_of(live.segments().iter().map(Segment::path))?;
     if !rows.is_empty() {
-        left_out::write_rows(segment.path(), &rows)?;
+        skipped_rows::write_rows(segment.path(), &rows)?;
     }
     manifest.segments = vec![segment.finish(graphs, manifest.space.k())?];
-    manifest.counts.skipped = left_out::left_out(live.path(), &manifest.segments)?;
+    manifest.counts.skipped = skipped_rows::count(live.path(), &manifest.segments)?;
     manifest.tombstones = None;
     manifest.parent = Some(manifest.generation);
     manifest.restored = None;

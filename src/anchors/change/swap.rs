@@ -7,12 +7,12 @@ use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::change_record::{ChangeRecord, ChangeSource};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
 use crate::anchors::stored::newer_program;
 use crate::anchors::stored::publish;
 use crate::anchors::stored::segment::{self, Segment};
 use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::skipped_rows;
 use crate::anchors::stored::tombstones::Tombstones;
 use crate::anchors::stored::witness;
 use crate::disk as fs;
@@ -175,7 +175,7 @@ fn from_set(
             bring(&set, segment, entry)?;
         }
         // A segment that both have keeps its own list of skipped rows.
-        manifest.counts.skipped = left_out::left_out(&set, &manifest.segments)?;
+        manifest.counts.skipped = skipped_rows::count(&set, &manifest.segments)?;
     }
     writer.mark("link");
     manifest.parent = Some(current);

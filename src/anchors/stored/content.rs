@@ -70,7 +70,7 @@ pub(crate) fn files(folder: &Path) -> Result<BTreeMap<String, String>, AnchorsEr
 }
 
 /// Checks that the files that every segment has, and those that its entry names, are in its folder; the
-/// list of skipped rows and the thumbnails aside: no answer needs them (`left_out::skipped_sound`,
+/// list of skipped rows and the thumbnails aside: no answer needs them (`skipped_rows::skipped_sound`,
 /// `thumbnails::thumbnails_sound`).
 ///
 /// # Errors

@@ -11,7 +11,7 @@
 //! | `thumbnails` | the small pictures of pairs |
 //! | `products` | the sums of products of a segment's vectors |
 //! | `content` | the files that a segment must have |
-//! | `left_out` | the lists of skipped rows |
+//! | `skipped_rows` | the lists of skipped rows |
 //! | `sealed_lines` | lines that have checksums |
 //! | `takeover` | what a rewritten segment inherits from the old one |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
@@ -30,7 +30,6 @@ pub mod change_record;
 pub(crate) mod content;
 pub mod history;
 pub mod layout;
-pub(crate) mod left_out;
 pub(crate) mod log;
 pub mod manifest;
 pub(crate) mod newer_program;
@@ -44,6 +43,7 @@ pub(crate) mod rows;
 pub(crate) mod sealed_lines;
 pub mod segment;
 pub(crate) mod set;
+pub(crate) mod skipped_rows;
 pub(crate) mod takeover;
 pub mod thumbnails;
 pub(crate) mod tombstones;

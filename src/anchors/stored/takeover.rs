@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::left_out;
+use super::skipped_rows;
 use asif_index::{BatchBuilder, HnswGraph, VectorSet, write_graph};
 
 use super::layout::{IMAGE_GRAPH, PAIRS, SKIPPED, TEXT_GRAPH, THUMBNAILS};
@@ -21,8 +21,8 @@ use crate::modality::PerModality;
 /// # Errors
 /// On an I/O error.
 pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
-    let rows = left_out::readable_rows(&old.join(SKIPPED))?;
-    let wanted = left_out::readable_rows(&new.join(SKIPPED))?;
+    let rows = skipped_rows::readable_rows(&old.join(SKIPPED))?;
+    let wanted = skipped_rows::readable_rows(&new.join(SKIPPED))?;
     let rows: HashSet<&String> = rows.iter().collect();
     Ok(wanted.iter().all(|row| rows.contains(row)))
 }
@@ -85,14 +85,17 @@ pub(crate) fn complete(
 pub(crate) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     let [from, to] = [old, new].map(|folder| folder.join(SKIPPED));
     let (theirs, own) = (
-        left_out::readable_rows(&from)?,
-        left_out::readable_rows(&to)?,
+        skipped_rows::readable_rows(&from)?,
+        skipped_rows::readable_rows(&to)?,
     );
     let has_all = |list: &[String], of: &[String]| {
-        let (lost, list) = (left_out::lost_row(), list.iter().collect::<HashSet<_>>());
+        let (lost, list) = (
+            skipped_rows::lost_row(),
+            list.iter().collect::<HashSet<_>>(),
+        );
         of.iter().all(|row| *row == lost || list.contains(row))
     };
-    let is_sound = |list: &[String]| !list.is_empty() && !list.contains(&left_out::lost_row());
+    let is_sound = |list: &[String]| !list.is_empty() && !list.contains(&skipped_rows::lost_row());
     if theirs.is_empty() || is_sound(&own) && has_all(&own, &theirs) {
         return Ok(());
     }
@@ -104,5 +107,5 @@ pub(crate) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     let known: HashSet<&String> = theirs.iter().collect();
     let further = own.iter().filter(|row| !known.contains(row));
     let all: Vec<String> = theirs.iter().chain(further).cloned().collect();
-    left_out::write_rows(new, &all)
+    skipped_rows::write_rows(new, &all)
 }

@@ -14,8 +14,8 @@ use crate::anchors::stored::change_record;
 use crate::anchors::stored::change_record::{ChangeRecord, IdLine};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::sealed_lines;
+use crate::anchors::stored::skipped_rows;
 use crate::disk as fs;
 
 /// Rewrites the log: every pair that is not live is named by its hash, and so is each value of a filter,
@@ -135,9 +135,9 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &NeedleSet) -> Result<u64, An
         if gone > 0 {
             if left.is_empty() {
                 // An empty file would look truncated.
-                left.push(left_out::purged_row());
+                left.push(skipped_rows::purged_row());
             }
-            left_out::write_rows(&folder.join(&name), &left)?;
+            skipped_rows::write_rows(&folder.join(&name), &left)?;
             trimmed += gone as u64;
         } else {
             // A killed purge may have written it without syncing.

@@ -10,12 +10,12 @@ use super::report::{BuildSeconds, SkippedRow};
 use crate::anchors::change::incoming::IncomingPairs;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
-use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::places::ImagePlace;
 use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::segment::writer::SegmentWriter;
+use crate::anchors::stored::skipped_rows;
 use crate::anchors::stored::thumbnails::{StoredPicture, THUMBNAIL_SIDE, thumbnails_sound};
 use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl};
@@ -282,7 +282,7 @@ impl<'a> BuildRun<'a> {
     fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
         let rows = self.skipped.iter();
         let rows: Vec<String> = rows.map(|r| serde_json::json!(r).to_string()).collect();
-        left_out::write_rows(folder, &rows)
+        skipped_rows::write_rows(folder, &rows)
     }
 }
 

@@ -106,15 +106,15 @@ pub(crate) fn rows_of<'a>(
 ///
 /// # Errors
 /// On an I/O error.
-pub(crate) fn left_out(set: &Path, segments: &[SegmentEntry]) -> Result<u64, AnchorsError> {
-    left_out_but(set, segments, |_| false)
+pub(crate) fn count(set: &Path, segments: &[SegmentEntry]) -> Result<u64, AnchorsError> {
+    count_but(set, segments, |_| false)
 }
 
 /// The same without rows that are about to go.
 ///
 /// # Errors
 /// On an I/O error.
-pub(crate) fn left_out_but(
+pub(crate) fn count_but(
     set: &Path,
     segments: &[SegmentEntry],
     goes: impl Fn(&str) -> bool,
