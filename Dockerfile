@@ -38,7 +38,7 @@ USER 65532:65532
 COPY --from=program /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=models /models /opt/asif
 COPY --from=program /out/asif /usr/local/bin/asif
-# A container is reached from outside of it, so an address of its own is no way in by itself: without
+# A container is reached from outside of it, so an address of its own is not a way in by itself: without
 # a key, or --insecure, the server refuses to start.
 ENV ASIF_HOME=/opt/asif ASIF_LISTEN=0.0.0.0:8080
 EXPOSE 8080

@@ -1,7 +1,7 @@
 //! An anchor set with its encoders: the way into the library.
 //!
-//! The model is the set of pairs. [`AnchorModel`] opens one, answers from it, changes it and moves to
-//! what others make of it. It owns what it needs, as do the classifiers that it hands out, and both may be
+//! The model is the set of pairs. [`AnchorModel`] opens one, answers from it, changes it and moves to the
+//! generations that other processes publish. It owns what it needs, as do the classifiers that it hands out, and both may be
 //! shared between threads.
 
 mod error;
@@ -155,7 +155,7 @@ impl AnchorModel {
     }
 
     /// Adds pairs as a new generation, which answers when this returns. A pair that cannot be used, or
-    /// whose id a live pair has, is left out and listed in the report; the others go on.
+    /// whose id a live pair has, is skipped and listed in the report; the others go on.
     ///
     /// # Errors
     /// When no pair can be used, somebody else writes, or the disk refuses; nothing has changed then.
@@ -211,7 +211,7 @@ impl AnchorModel {
     /// before stay with theirs.
     ///
     /// # Errors
-    /// Why that generation was not taken; the one before then answers on.
+    /// Why that generation was not taken; the previous one stays in use.
     pub fn refresh(&self) -> Result<RefreshOutcome, LiveError> {
         self.live.refresh()
     }

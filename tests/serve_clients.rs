@@ -87,7 +87,7 @@ fn the_server_keeps_to_its_openapi_document() {
                 "--generation-database",
                 "none",
             ])
-            // Base64 that is made up is no picture.
+            // Base64 that is made up is not an image.
             .args(["--exclude-checks", "positive_data_acceptance"])
             .args(more)
             .arg(format!("{}/openapi.json", server.url())))

@@ -152,7 +152,7 @@ fn numbers_that_are_none_are_found_by_verify_and_harm_nobody_before() {
             );
         }
     }
-    // A half that is no number, then both infinities.
+    // A half that is not a number, then both infinities.
     for half in [0x7E00u16, 0x7C00, 0xFC00] {
         let set = use_it(&forged(&good, "halves", 8, &half.to_le_bytes())).unwrap();
         let error = set.verify().unwrap_err();

@@ -193,7 +193,7 @@ impl ModelFolder {
     /// The file `name` of the folder as JSON; `None` when there is no such file.
     ///
     /// # Errors
-    /// When it cannot be read or is no JSON.
+    /// When it cannot be read or is not JSON.
     pub(crate) fn json(&self, name: &str) -> Result<Option<SettingsFile>, ModelError> {
         let path = self.dir.join(name);
         if !disk::has_file(&path)? {

@@ -51,7 +51,7 @@ impl OnnxSummary {
     /// Reads the ONNX file `path`.
     ///
     /// # Errors
-    /// [`ModelError::Io`] when it cannot be read, [`ModelError::Graph`] when it is no ONNX file.
+    /// [`ModelError::Io`] when it cannot be read, [`ModelError::Graph`] when it is not an ONNX file.
     pub(crate) fn read(path: &Path) -> Result<Self, ModelError> {
         refuse_stand_in(path)?;
         let file = fs_err::File::open(path)?;

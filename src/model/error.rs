@@ -10,7 +10,7 @@ use crate::space::prompts::PromptsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnchorModelError {
-    /// Nobody says where models lie.
+    /// No home folder is known, in which the models would be.
     #[error("no home folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set, and none was given")]
     NoHome,
     /// The anchor set.

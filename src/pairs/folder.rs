@@ -5,9 +5,9 @@
 //! `xx.utf8=...`, with which Tux Paint's stamps give translations, are not captions.
 //!
 //! A file under any other ending than the [usual ones](super::IMAGE_EXTENSIONS) is an image if its first
-//! bytes are those of one. **Everything else is a row of its own that is left out**: other files by
+//! bytes are those of one. **Everything else is a row of its own that is skipped**: other files by
 //! their ending, texts without an image, names that begin with a dot. So what is read and what is
-//! left out add up to what lies in the folder, apart from what the caller sets apart: anchor sets, which
+//! skipped add up to what lies in the folder, apart from what the caller sets apart: anchor sets, which
 //! may be built within the folder of their pictures.
 
 use std::os::unix::fs::MetadataExt as _;
@@ -145,7 +145,7 @@ struct UnreadFolder {
     rows: u64,
 }
 
-/// Counts the rows: images, what is left out, and the places that cannot be read.
+/// Counts the rows: images, what is skipped, and the places that cannot be read.
 pub(super) fn open(folder: &Path, is_apart: FolderTest) -> Box<dyn PairSource> {
     Box::new(UnreadFolder {
         root: folder.to_owned(),
@@ -236,7 +236,7 @@ impl FolderReader {
 }
 
 /// Why a file is skipped, if it is.
-fn left_out(entry: &DirEntry) -> Option<RowRejection> {
+fn skip_reason(entry: &DirEntry) -> Option<RowRejection> {
     let path = entry.path();
     if is_hidden(entry) {
         Some(RowRejection::Hidden)
@@ -286,7 +286,7 @@ impl Iterator for FolderReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (image, texts) = match self.entries.next()? {
-            Ok(entry) => match left_out(&entry) {
+            Ok(entry) => match skip_reason(&entry) {
                 None => match self.entries.texts_of(&entry) {
                     Ok(texts) => (entry.into_path(), texts),
                     Err(reason) => return Some(Err(refused(entry.into_path(), reason))),

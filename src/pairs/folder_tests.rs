@@ -1,4 +1,4 @@
-//! Folders of images: what is a pair, and what is left out.
+//! Folders of images: what is a pair, and what is skipped.
 
 use std::path::Path;
 
@@ -34,9 +34,9 @@ fn folder_reads_texts_beside_images() {
         format!("{file}: {}", said.split([':', ';']).next().unwrap())
     };
     insta::assert_snapshot!(errors.iter().map(place).collect::<Vec<_>>().join("\n"), @r"
-    ._a.png: left out, its name begins with a dot
-    .hidden: left out, its name begins with a dot
-    README.txt: left out, a text without an image
+    ._a.png: skipped, its name begins with a dot
+    .hidden: skipped, its name begins with a dot
+    README.txt: skipped, a text without an image
     bad.gif: not UTF-8 at byte 1 of its text
     blank.webp: no caption
     lonely.png: no caption
@@ -44,7 +44,7 @@ fn folder_reads_texts_beside_images() {
 }
 
 #[test]
-fn a_folder_is_read_by_content_and_what_is_left_out_is_counted_by_ending() {
+fn a_folder_is_read_by_content_and_what_is_skipped_is_counted_by_ending() {
     let jpeg: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01";
     let tiff: &[u8] = b"II*\0\x08\0\0\0";
     let mut files = vec![("deep/er/x.txt", &b"deep"[..]), ("deep/er/x.jfif", jpeg)];
@@ -155,7 +155,7 @@ fn pipe(path: &Path) {
 }
 
 #[test]
-fn pipes_are_left_out_without_being_opened() {
+fn pipes_are_skipped_without_being_opened() {
     let list = r#"{"image": "p.jpg", "caption": "x"}
 {"image": "/dev/zero", "caption": "y"}
 {"image": "a.jpg", "caption": "z"}"#;

@@ -154,7 +154,7 @@ fn two_fields_for_one_thing_lose_neither() {
         assert_eq!((pairs.len(), errors.len()), (0, 1), "{fields}");
         assert!(errors[0].contains("keep one"), "{errors:?}");
     }
-    // The same value twice, or none, is no contradiction.
+    // The same value twice, or none, is not a contradiction.
     for fields in [
         r#""image":"a.jpg","file_name":"a.jpg","caption":"cat","text":null"#,
         r#""image":null,"file_name":"a.jpg","captions":[],"caption":"cat""#,

@@ -14,7 +14,7 @@ use super::{PairReader, PairsError, folder};
 /// Each path is a file of one of the [`FORMATS`](super::FORMATS), or a folder of images. A folder that holds
 /// a list of its own (`pairs.jsonl`, `pairs.csv`, `pairs.tsv`, `metadata.jsonl` or `metadata.csv`, the first
 /// of these that exists) is read through that list; its images that the list does not name are rows that are
-/// left out.
+/// skipped.
 ///
 /// Every file is read once here, to count its rows and check its header; no row is kept.
 ///

@@ -27,7 +27,7 @@ pub struct PairReader {
     stored_names: NormalizedNames,
     /// Whether the list is finished and the entries that it does not name are being read.
     list_done: bool,
-    /// Folders that are no part of a source.
+    /// Folders that are not part of a source.
     is_apart: FolderTest,
     rows_read: u64,
     pairs_read: u64,

@@ -135,7 +135,7 @@ pub enum RowRejection {
         why: String,
     },
     /// A file in a folder of pairs that is not an image in a supported format.
-    #[error("left out, {}: {}", named_ending(ending), advice)]
+    #[error("skipped, {}: {}", named_ending(ending), advice)]
     NotRead {
         /// The ending of its name in lower case, without the dot; empty if it has none.
         ending: String,
@@ -146,13 +146,13 @@ pub enum RowRejection {
     },
     /// A text in a folder of pairs without an image of the same stem.
     #[error(
-        "left out, a text without an image: no image has the same name before its ending; \
+        "skipped, a text without an image: no image has the same name before its ending; \
              add the image, or move the text elsewhere"
     )]
     NoImageFile,
     /// An image, or another list, in a folder that is read through a list.
     #[error(
-        "left out, no readable row of {list} names it; add a row, or if it is a list itself, give \
+        "skipped, no readable row of {list} names it; add a row, or if it is a list itself, give \
          it as a source of its own"
     )]
     NotListed {
@@ -160,7 +160,7 @@ pub enum RowRejection {
         list: &'static str,
     },
     /// A hidden file or folder in a folder of pairs.
-    #[error("left out, its name begins with a dot; rename it if it holds pairs")]
+    #[error("skipped, its name begins with a dot; rename it if it holds pairs")]
     Hidden,
     /// No image is named.
     #[error("no image: expected one of {}; add it", IMAGE_NAMES.join(", "))]
@@ -241,10 +241,10 @@ pub enum RowRejection {
         source: io::Error,
     },
     /// A link within a folder leads to a folder that it lies in, whose files are read already.
-    #[error("left out, a link leads back to a folder that is read already; remove the link")]
+    #[error("skipped, a link leads back to a folder that is read already; remove the link")]
     LinkLoop,
     /// A link whose target is missing.
-    #[error("left out, a link whose target is missing; correct or remove the link")]
+    #[error("skipped, a link whose target is missing; correct or remove the link")]
     BrokenLink,
     /// Reading broke off here: **the rest of this source is lost**, not only the row.
     #[error(

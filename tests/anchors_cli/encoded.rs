@@ -155,7 +155,7 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
     assert_eq!(segment(&of_bytes), segment(&of_files));
     assert_eq!(segment(&of_vectors), segment(&of_files));
 
-    // What is no picture is named by the name that it was given; a vector must fit.
+    // What is not an image is named by the name that it was given; a vector must fit.
     let images = [
         ImageSource::Bytes {
             name: "half.jpg".to_owned(),
@@ -176,7 +176,7 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
         assert!(reason.starts_with(&format!("{name}: ")), "{reason}");
     }
 
-    // A second pair with one id is a row that is left out.
+    // A second pair with one id is a row that is skipped.
     let set = of_files.out.clone();
     let more = AddOptions {
         set: set.clone(),

@@ -75,7 +75,7 @@ pub fn encoding_changes(folder: &Path) -> Vec<Change> {
                 &json!({"id": format!("p{n}"), "image": image, "caption": caption}).to_string();
             lines.push('\n');
         }
-        // A row that is left out makes one more file.
+        // A row that is skipped makes one more file.
         lines += "{\"id\": \"bad\"}\n";
         fs_err::write(at(name), lines).unwrap();
         at(name)

@@ -175,9 +175,9 @@ fn while_a_manifest_cannot_be_read_what_may_be_its_segment_stays() {
     left.is_whole();
 }
 
-/// The list of rows left out has no second source, and no part in a segment's name.
+/// The list of skipped rows has no second source, and no part in a segment's name.
 #[test]
-fn a_repair_keeps_the_list_of_rows_left_out() {
+fn a_repair_keeps_the_list_of_skipped_rows() {
     let left = Left::new(".writing-a");
     let list = left.segment.join("skipped.jsonl");
     fs_err::write(&list, "{}\n").unwrap();

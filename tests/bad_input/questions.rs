@@ -44,7 +44,7 @@ fn commands_without_labels_are_usage_errors() {
     ended.fails(USAGE, &["--to", "--from", "generation 1", "asif history"]);
 }
 
-/// Ids that are gone already are no error for a caller that says so.
+/// Ids that are gone already are not an error for a caller that says so.
 #[test]
 fn nothing_left_to_remove_changes_nothing() {
     let dir = folder();

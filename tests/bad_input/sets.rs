@@ -206,7 +206,7 @@ fn a_file_that_may_not_grow_is_told_once_under_its_own_name() {
     }
 }
 
-/// What is built within the folder of its pictures is no part of them.
+/// What is built within the folder of its pictures is not part of them.
 #[test]
 fn a_set_within_its_own_source_is_not_read() {
     let dir = folder();

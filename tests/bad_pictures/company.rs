@@ -113,7 +113,7 @@ const GOOD: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn a_row_that_a_model_cannot_answer_is_left_out_and_named() {
+fn a_row_that_a_model_cannot_answer_is_skipped_and_named() {
     let fixture = Fixture::new();
     let mut rows = GOOD.to_vec();
     rows.insert(2, ("black.png", &["dog"]));

@@ -158,7 +158,7 @@ fn a_field_of_a_newer_program_is_read_past_and_refused_by_every_writer() {
             );
         }
     }
-    // Keys that are free are no fields, and nothing is lost with what is empty.
+    // Keys that are free are not fields, and nothing is lost with what is empty.
     rewrite_manifest(
         &whole,
         "g000003",

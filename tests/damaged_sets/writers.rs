@@ -177,7 +177,7 @@ fn a_repair_without_an_encoder_mends_the_rest_and_gives_nothing_up() {
 
 /// The rows that a build leaves out are listed, though it makes the segment of an earlier one.
 #[test]
-fn rows_left_out_are_listed_where_the_pairs_are_the_same() {
+fn skipped_rows_are_listed_where_the_pairs_are_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let Some(workshop) = SetWorkshop::of_this(folder.path()) else {
         return;

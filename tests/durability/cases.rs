@@ -249,7 +249,7 @@ fn without_encoders(folder: &Path) -> Vec<Case> {
         ),
         case("tune: respace", Generation, &plain, &["worker", "respace"]),
         case("repair: a derived file", Damaged, &sums, &repair),
-        case("repair: rows left out", Damaged, &rows, &repair),
+        case("repair: skipped rows", Damaged, &rows, &repair),
         case("repair: CURRENT", Damaged, &current, &repair),
         case("repair: going back", Damaged, &lost, &repair),
         case(
@@ -297,7 +297,7 @@ impl Inputs {
             let line = json!({"id": format!("p{n}"), "image": image, "caption": caption});
             lines += &format!("{line}\n");
         }
-        // A row that is left out makes one more file, and speaks of a pair that another segment has.
+        // A row that is skipped makes one more file, and speaks of a pair that another segment has.
         lines += "{\"id\": \"bad\", \"image\": \"p7.png\", \"caption\": \"dog\"}\n";
         fs_err::write(self.folder.join(name), lines).unwrap();
         self.at(name)

@@ -1,4 +1,4 @@
-//! Commands to which the system refuses a look at a file: that is no damage, and nothing is given up for it.
+//! Commands to which the system refuses a look at a file: that is not damage, and nothing is given up for it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

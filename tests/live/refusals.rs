@@ -27,7 +27,7 @@ fn a_damaged_generation_never_answers() {
         assert_eq!(ask(&live.load()), before);
     }
 
-    // Going back is no swap, and ends the degraded state.
+    // Going back is not a swap, and ends the degraded state.
     make_live(set.path(), &first).unwrap();
     assert_eq!(live.refresh().unwrap(), RefreshOutcome::Unchanged);
     assert_eq!(live.status().degraded, None);

@@ -11,7 +11,7 @@ use super::synthetic::generation;
 use super::waits::wait_until;
 use super::{Events, damage, image_file, open, shape, swapped, two_generations, watch};
 
-/// The next event; far more patient than any machine needs, so that a defect is no endless wait.
+/// The next event; far more patient than any machine needs, so that a defect does not make it wait for ever.
 fn next(events: &Events) -> Result<RefreshOutcome, LiveError> {
     events.recv_timeout(Duration::from_secs(300)).unwrap()
 }

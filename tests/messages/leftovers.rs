@@ -1,5 +1,5 @@
 //! Purges of what lies beside the stored pairs: leftovers of killed commands, details of the log, lists of
-//! rows left out; and a purge that ends half way.
+//! skipped rows; and a purge that ends half way.
 
 use std::path::Path;
 
@@ -157,7 +157,7 @@ fn what_asif_may_not_have_written_is_named_and_stays() {
     assert_gone(&bench);
 }
 
-/// Whichever step fails, the same command does the rest, also for an id that only a row left out has.
+/// Whichever step fails, the same command does the rest, also for an id that only a skipped row has.
 #[test]
 fn a_purge_that_was_stopped_can_be_given_again() {
     const ID: &str = "left-out-001";
@@ -230,7 +230,7 @@ fn the_name_of_a_set_that_a_swap_took_from_goes_too() {
     assert_eq!(check::verify(&bench.at("a.asif"), true).unwrap(), []);
 }
 
-/// The lists of rows left out of the live generation, as text.
+/// The lists of skipped rows of the live generation, as text.
 fn listed(set: &Path) -> String {
     let set = asif::anchors::AnchorSet::open(set).unwrap();
     // A segment may stand twice in a set.
@@ -240,7 +240,7 @@ fn listed(set: &Path) -> String {
 }
 
 #[test]
-fn rows_left_out_stay_listed_when_segments_are_written_again() {
+fn skipped_rows_stay_listed_when_segments_are_written_again() {
     let bench = Bench::new();
     let none = |id: &str| json!({"id": id, "image": format!("{id}-none.png"), "caption": "dog"});
     let mut rows: Vec<Value> = (0..4).map(|n| bench.pair(n)).collect();

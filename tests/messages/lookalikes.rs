@@ -92,7 +92,7 @@ fn lists_of_ids_that_were_used_are_replaced() {
         "anchors list a.asif",
     ] {
         asked(&bench, after, "").ok();
-        // The list of before: its ids are in the log alone, then as hashes.
+        // The earlier list: its ids are in the log alone, then as hashes.
         let before = fs::read(bench.at("ids")).unwrap();
         asked(&bench, &both.replace("12", "4"), "").ok();
         fs::write(bench.at("ids"), before).unwrap();

@@ -59,7 +59,7 @@ fn no_trace_of_a_person_is_left_anywhere() {
         ),
         row(
             "jane/portrait\u{e9}-3",
-            // Of a row that was left out only what its reason says is known.
+            // Of a skipped row only what its reason says is known.
             &Path::new(PERSON).join("missing-jane.png"),
             "dog never there of jane",
         ),
@@ -72,7 +72,7 @@ fn no_trace_of_a_person_is_left_anywhere() {
     bench
         .run(&["build", "--pairs", "pairs.jsonl", "--out", "sets/a.asif"])
         .ok();
-    // Again, so that a list of rows left out names them.
+    // Again, so that a list of skipped rows names them.
     let mut again = vec![bench.pair(7)];
     again.extend(rows);
     bench.pairs(&format!("{PERSON}.jsonl"), &again);
@@ -283,7 +283,7 @@ fn what_a_purge_cannot_reach_is_told_by_the_audit() {
         .ok();
 }
 
-/// Short ids and texts that live pairs share are no reason to delete rows of others or to report them.
+/// Short ids and texts that live pairs share are not a reason to delete rows of others or to report them.
 #[test]
 fn what_others_have_too_stays() {
     let bench = Bench::new();

@@ -91,7 +91,7 @@ fn the_source_of_a_swap_that_is_refused_is_told() {
     asked(&bench, "build --pairs pairs.jsonl --out far", "").ok();
     asked(&bench, "swap sets/a.asif --from far", "").ok();
     asked(&bench, "anchors remove sets/a.asif --id gone-pair", "").ok();
-    // The file system's own folder is no set that is kept from the user.
+    // The file system's own folder is not an anchor set that is kept from the user.
     symlink("lost+found", bench.at("sets/lost+found")).unwrap();
     refuse(&bench.at("far"));
     purge(&bench).fails(3, &["1 other anchor sets could not be read", "far"]);

@@ -36,7 +36,7 @@ fn around(single: &str, length: usize) -> String {
     ])
 }
 
-/// Opens a folder with these files beside the model; an empty text is no file.
+/// Opens a folder with these files beside the model; an empty text stands for no file.
 fn opened(tokenizer: &str, own: &str, config: &str) -> Result<(), String> {
     let onnx = mean_of_rows(&["input_ids", "attention_mask"]);
     let files: [(&str, &[u8]); 4] = [
@@ -248,7 +248,7 @@ fn bytes_need_no_token_for_unknown_words() {
             (&bytes, &fallback, spaces),
         ] {
             opened(&model(vocab, rest, cut), "{}", "{}").unwrap();
-            // A byte that is no token would be an unknown one.
+            // A byte that is not a token would be an unknown one.
             let error = opened(&model(&vocab[..99], rest, cut), "{}", "{}").unwrap_err();
             assert!(error.contains("model.unk_token"), "{error}");
         }

@@ -159,7 +159,7 @@ fn a_finished_embedding_is_taken_as_it_is() {
         )
         .output("sentence_embedding", &[Free("batch"), Is(2)])
         .build();
-    // A Dense module is inside that output, so it is no reason to refuse.
+    // A Dense module is inside that output, so it is not a reason to refuse.
     let modules = br#"[{"type": "a.Transformer", "path": ""}, {"type": "a.Dense", "path": "2"}]"#;
     let dir = folder(&[
         ("model.onnx", &graph),

@@ -109,7 +109,7 @@ fn what_is_announced_and_not_sent_takes_no_memory() {
     let begun = Instant::now();
     let whole = vec![b' '; 1 << 20];
     loop {
-        // As long as the half is on its way, there is room: it is read, and is no JSON.
+        // As long as the half is on its way, there is room: it is read, and is not JSON.
         let answer = server.connect().send("POST", "/v1/classify", &[], &whole);
         if answer.status == 429 {
             answer.refused(429, "busy");

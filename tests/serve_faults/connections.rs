@@ -1,4 +1,4 @@
-//! Connections that do nothing, or send what is no request: others are answered meanwhile, and each
+//! Connections that do nothing, or send what is not a request: others are answered meanwhile, and each
 //! gets an answer of its own.
 
 use std::io::Read;
@@ -17,7 +17,7 @@ fn all(client: &mut Client) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// The refusals of what is no request are those of every other.
+/// The refusals of what is not a request are those of every other.
 fn refused(server: &Server, sent: &[u8], status: u16, code: &str) {
     let mut client = server.connect();
     client.raw(sent);

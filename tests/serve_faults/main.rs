@@ -4,7 +4,7 @@
 //! | file | what goes wrong |
 //! |---|---|
 //! | `clients` | a client goes away, is slow, or speaks something else |
-//! | `connections` | connections that do nothing, or send what is no request |
+//! | `connections` | connections that do nothing, or send what is not a request |
 //! | `fields` | each field of each route with each wrong type |
 //! | `told` | where things lie on the machine, which no answer may tell |
 //! | `own_words` | what a client sent, in the answers that refuse it |

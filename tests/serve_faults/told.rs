@@ -267,7 +267,7 @@ fn what_a_killed_server_left_of_uploads_is_deleted_at_the_next_start() {
 }
 
 #[test]
-fn pictures_of_pairs_that_are_left_out_are_not_kept() {
+fn pictures_of_pairs_that_are_skipped_are_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let set = folder.path().join("demo.asif");
     support::copy_folder(support::demo_set(), &set);

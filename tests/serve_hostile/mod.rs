@@ -254,7 +254,7 @@ fn drip(shared: &Shared<'_>) {
     }
 }
 
-/// What is no HTTP, or too much of it.
+/// What is not HTTP, or too much of it.
 fn junk(shared: &Shared<'_>) {
     let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000));
     let many = format!(

@@ -119,7 +119,7 @@ impl Disk {
             Change::Content(path, bytes) => {
                 let id = self.find(path);
                 let Node::File { now, .. } = &mut self.nodes[id] else {
-                    panic!("{} is no file", path.display());
+                    panic!("{} is not a file", path.display());
                 };
                 *now = bytes.as_slice().into();
             }
@@ -172,7 +172,7 @@ impl Disk {
 
     fn name(&mut self, folder: Id, naming: Naming) {
         let Node::Folder { now, pending, .. } = &mut self.nodes[folder] else {
-            panic!("a name in what is no folder");
+            panic!("a name in what is not a folder");
         };
         naming.apply(now);
         pending.push(naming);

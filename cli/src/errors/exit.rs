@@ -91,7 +91,7 @@ fn text(error: &anyhow::Error) -> String {
     text
 }
 
-/// `asif ... | head` is no failure.
+/// `asif ... | head` is not a failure.
 fn closed_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<StdoutError>()

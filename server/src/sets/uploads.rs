@@ -225,9 +225,9 @@ impl UploadedPairs {
 
     /// Keeps the pictures, because their pairs were added. The pictures of skipped pairs are deleted, because
     /// nothing refers to them.
-    pub fn keep(mut self, set: &Path, is_part_left_out: bool) {
+    pub fn keep(mut self, set: &Path, is_part_skipped: bool) {
         let mut new: BTreeSet<PathBuf> = std::mem::take(&mut self.new).into_iter().collect();
-        if is_part_left_out {
+        if is_part_skipped {
             // If a generation cannot be read, none are deleted.
             let _ = leave_used(set, &mut new);
             self.new = new.into_iter().collect();

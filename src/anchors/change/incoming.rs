@@ -16,7 +16,7 @@ pub(crate) struct IncomingPairs<'a> {
 
 impl<'a> IncomingPairs<'a> {
     /// The pairs of files and folders. An anchor set within a folder, such as the one that is being built from
-    /// it, is no part of it.
+    /// it, is not part of it.
     ///
     /// # Errors
     /// As [`pairs::open`].

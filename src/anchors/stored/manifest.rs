@@ -221,7 +221,7 @@ impl Manifest {
     /// Where the file of removed pairs lies, if anything is removed.
     ///
     /// # Errors
-    /// When the manifest names something that is no such file.
+    /// When the manifest names something other than such a file.
     pub(crate) fn tombstones_path(&self, set: &Path) -> Result<Option<PathBuf>, AnchorsError> {
         let Some(entry) = &self.tombstones else {
             return Ok(None);

@@ -25,7 +25,8 @@ const OFFSETS: &str = "offsets";
 pub struct PairRecord {
     /// The pair's id in its source.
     pub id: String,
-    /// The image's name, relative to the source of the pair; in sets of before, the absolute path of its file.
+    /// The image's name, relative to the source of the pair; in a segment without places, the absolute path of
+    /// its file.
     pub image: String,
     /// One or more captions.
     pub captions: Vec<String>,
@@ -253,7 +254,8 @@ impl PairRecords {
         codec::decode_id(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
     }
 
-    /// Where the image of record number `i` lies; `None` where it lies nowhere, and in sets of before.
+    /// Where the image of record number `i` lies; `None` where it lies nowhere, and in a
+    /// segment without places.
     ///
     /// # Errors
     /// When there is no such record, or its place is damaged.
@@ -288,7 +290,7 @@ impl PairRecords {
         if self.places.is_some() {
             return Ok(self.place(i)?.map(|place| place.image(&name)));
         }
-        // Sets of before name files by their absolute paths.
+        // Segments of older programs have no places and name files by their absolute paths.
         let is_path = Path::new(&name).is_absolute();
         Ok(is_path.then(|| ImageSource::from(name.as_str())))
     }

@@ -69,7 +69,7 @@ fn a_file_without_other_weights_has_its_own_hash() {
     let onnx = model.model_path().unwrap();
     let plain = model.model_sha256(&onnx).unwrap();
     assert_eq!(plain, sha256_of(b"\x3a\x00"));
-    // What the file does not name is no part of it.
+    // What the file does not name is not part of it.
     fs_err::write(dir.path().join("model.onnx_data"), "weights").unwrap();
     assert_eq!(model.model_sha256(&onnx).unwrap(), plain);
 }

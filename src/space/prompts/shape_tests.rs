@@ -1,4 +1,4 @@
-//! Lists that are no names by the shape of all their entries, and names that look a little like them.
+//! Lists that are not names by the shape of all their entries, and names that look a little like them.
 
 use super::tests::{labels_in, named};
 use super::*;

@@ -3,7 +3,7 @@
 //! | file | whose messages |
 //! |---|---|
 //! | `anchors` | sets, spaces and settings, and the command line itself |
-//! | `pairs` | files of pairs, and each reason for which a row is left out |
+//! | `pairs` | files of pairs, and each reason for which a row is skipped |
 //! | `models` | encoders, the runtime library, pictures and texts |
 //! | `questions` | labels, templates, data sets |
 //! | `usage` | what the parser suggests, and what an evaluation says of itself |

@@ -1,4 +1,4 @@
-//! Files of pairs, and each reason for which a row is left out.
+//! Files of pairs, and each reason for which a row is skipped.
 
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -304,7 +304,7 @@ fn messages_of_pairs_have_their_code_and_their_advice_works() {
 }
 
 #[test]
-fn each_row_that_is_left_out_says_why_and_mended_it_is_taken() {
+fn each_row_that_is_skipped_says_why_and_mended_it_is_taken() {
     let bench = bench();
     let mut faults = Vec::new();
     let strict =

@@ -254,7 +254,7 @@ impl NeedleSet {
 
     fn in_name(&self, name: &str) -> Vec<NeedleKind> {
         let contains = |needle: &[u8]| std::str::from_utf8(needle).is_ok_and(|n| name.contains(n));
-        // The file of an image has its name, and is no trace of it: pictures are deleted or told by themselves.
+        // The file of an image has its name, and is not a trace of it: pictures are deleted or told by themselves.
         let mut found: Vec<_> = self.found.iter().collect();
         found.retain(|(needle, kind)| **kind != NeedleKind::Image && contains(needle));
         let found = found.into_iter();

@@ -12,7 +12,7 @@
 //! | canvas of a GIF around its first frame | its transparent colour, or its first one | the same |
 //! | canvas of a GIF smaller than its first frame | enlarged | the same |
 //! | end marker, trailer or last chunk missing, all rows present | read | mostly the same |
-//! | the rest of a JPEG or PNG filled up with zeros, and no end marker | the zeros are no data | read as rows |
+//! | the rest of a JPEG or PNG filled up with zeros, and no end marker | the zeros are not data | read as rows |
 //! | rows missing, with or without an end marker | refused, with the number of rows present | refused, or read with grey rows |
 //!
 //! The format is detected by content, never by name. The headers tell how much memory decoding
@@ -215,7 +215,7 @@ fn to_rgb(image: DynamicImage) -> RgbImage {
     RgbImage::from_raw(width, height, pixels).expect("each pixel gave three bytes")
 }
 
-/// What bytes that are no image look like, for a message.
+/// What bytes that are not an image look like, for a message.
 fn describe(bytes: &[u8]) -> String {
     if let Ok(format) = image::guess_format(bytes) {
         return format!("{}, which is not supported", label(format));
