@@ -1,8 +1,8 @@
 //! An anchor set with its encoders: the way into the library.
 //!
 //! The model is the set of pairs. [`AnchorModel`] opens one, answers from it, changes it and moves to the
-//! generations that other processes publish. It owns what it needs, as do the classifiers that it hands out, and both may be
-//! shared between threads.
+//! generations that other processes publish. It owns what it needs, as do the classifiers that it hands out,
+//! and both may be shared between threads.
 
 mod error;
 mod unwatched;

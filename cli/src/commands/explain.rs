@@ -64,7 +64,7 @@ pub struct ExplainArgs {
     #[command(flatten)]
     without: ExclusionArgs,
 
-    /// Also write an HTML page with the images and the pictures of the pairs.
+    /// Also write an HTML page with the images and those of the pairs.
     #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
 

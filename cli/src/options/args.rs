@@ -29,7 +29,7 @@ pub const MAX_THREADS: usize = 1024;
 /// Whether small pictures of pairs are kept.
 #[derive(Debug, Args)]
 pub struct ThumbnailArgs {
-    /// Keep a small picture of each pair (at most 256 pixels wide or high), so that the anchor set can be
+    /// Keep a small copy of each pair's image (at most 256 pixels wide or high), so that the anchor set can be
     /// explained, served and moved without the original images. `--no-thumbnails` turns it off.
     #[arg(
         long,

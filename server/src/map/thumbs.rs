@@ -48,7 +48,7 @@ impl PictureFile {
             .map_err(|_| gone("it is no longer where it was when the pair was added"))?;
         let is_large = image.path().is_some() && found.len() > LARGEST;
         if !found.is_file() || is_large {
-            return Err(gone("it is too large, or not a picture"));
+            return Err(gone("it is too large, or not an image"));
         }
         Ok(Self {
             name: image.to_string(),
@@ -112,6 +112,6 @@ impl Thumbnail {
 }
 
 fn gone(why: &str) -> Refusal {
-    let message = format!("the picture of this pair cannot be shown: {why}");
+    let message = format!("the image of this pair cannot be shown: {why}");
     Refusal::not_found("no_picture", message)
 }

@@ -7,7 +7,7 @@ use axum::http::uri::Authority;
 
 use crate::ServeError;
 
-/// A host that pictures may be fetched from: `images.example.org`, with a port if it is not the default port
+/// A host that images may be fetched from: `images.example.org`, with a port if it is not the default port
 /// of the scheme, or `*.example.org` for all subdomains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageHost {

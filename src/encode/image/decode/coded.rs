@@ -40,7 +40,7 @@ impl<'a> CodedImage<'a> {
                 let header = JpegHeader::read(bytes);
                 Self::Jpeg(header.ok_or_else(|| InputError::Truncated {
                     format: label(format),
-                    reason: "its headers end before the coded picture begins".to_owned(),
+                    reason: "its headers end before the coded data begins".to_owned(),
                 })?)
             }
             ImageFormat::Png => Self::Png(PngChunks::read(bytes)?),

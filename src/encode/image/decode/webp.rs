@@ -94,7 +94,7 @@ impl WebpChunks {
             place.get_or_insert(chunk);
         }
         let Some(picture) = picture else {
-            return Err(truncated("its picture is missing".to_owned()));
+            return Err(truncated("its coded data is missing".to_owned()));
         };
         picture.whole()?;
         let alpha = alpha.filter(|_| transparent && !animated && &picture.name == b"VP8 ");
@@ -168,7 +168,7 @@ impl<'a> RiffChunk<'a> {
         let (there, all) = (self.data.len(), self.length);
         match there < all {
             true => Err(truncated(format!(
-                "{there} of {all} bytes of its coded picture are there"
+                "{there} of {all} bytes of its coded data are there"
             ))),
             false => Ok(()),
         }
