@@ -28,7 +28,7 @@
 //! | classify, explain, change and follow an anchor set with its encoders | [`AnchorModel`], [`ZeroShotClassifier`] |
 //! | build one from files of pairs, or from pairs in memory | [`anchors::build`], [`anchors::build_from`] |
 //! | make one of your own vectors, without an encoder, and compare others in it | [`vectors`], [`Snapshot`] |
-//! | answer from a generation while others change the set | [`AnchorModel::follow`], [`LiveSet`] |
+//! | answer from a generation while others change the anchor set | [`AnchorModel::follow`], [`LiveSet`] |
 //!
 //! `examples/` has three programs of a page each: `classify`, `own_vectors` and `follow`.
 //!
