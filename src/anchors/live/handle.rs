@@ -157,7 +157,6 @@ impl LiveSet {
                 live: live.generation(),
             });
         }
-        // The whole manifest: a rebuilt set may have the same number and other content.
         if wanted == *live.set().manifest() {
             admission.forget_removed();
             lock(&self.status).degraded = None;
