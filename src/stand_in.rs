@@ -38,6 +38,7 @@ pub(crate) fn stand_in_of_texts(head: &[u8]) -> Option<(&'static str, &'static s
 /// What kind of placeholder a file's beginning shows (completes "this seems to be"), and what to
 /// do; `None` for anything else. A phrase such as `404: Not Found` counts only as the whole text.
 pub(crate) fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    // Error pages are saved with a byte order mark by some tools.
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let text = String::from_utf8_lossy(&head[..head.len().min(LOOKED_AT)]);
     let text = text.trim();
@@ -57,6 +58,7 @@ pub(crate) fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
     if begins(&["<!doctype", "<html"]) {
         return Some(("a page of HTML", "download what the page shows"));
     }
+    // An XML error has a code; any other XML may be content.
     let is_error = lower.split_once("<error").is_some_and(|(before, rest)| {
         (before.trim().is_empty() || before.starts_with("<?xml")) && rest.contains("<code>")
     });
@@ -98,6 +100,7 @@ fn is_refusal(text: &str) -> bool {
         "message",
         "status",
     ];
+    // Only with keys that servers use: an object with other keys may be content.
     if text.starts_with('{') {
         let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
         let says = |object: serde_json::Map<String, serde_json::Value>| {
@@ -108,6 +111,7 @@ fn is_refusal(text: &str) -> bool {
         };
         return object.is_ok_and(says);
     }
+    // Only codes from 400 on are those of errors.
     let code = text.get(..3).is_some_and(|code| {
         code.starts_with(['4', '5']) && code.bytes().all(|byte| byte.is_ascii_digit())
     });

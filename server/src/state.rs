@@ -47,6 +47,7 @@ impl AppState {
     /// # Errors
     /// When one of them cannot be served.
     pub fn open(options: ServeOptions, open: &OpenEncoders<'_>) -> Result<Self, ServeError> {
+        // Only absolute paths are recognised, and removed, in messages to clients.
         let options = options.with_absolute_paths();
         let metrics = Arc::new(Metrics::new());
         let limits = options.limits;
@@ -56,7 +57,9 @@ impl AppState {
         let mut encoders: Vec<Arc<SharedEncoders>> = Vec::new();
         let mut sets = Vec::with_capacity(options.sets.len());
         for named in &options.sets {
+            // A damaged set still names its encoders, and is served from an older generation.
             let (set, _) = AnchorSet::open_or_last_good(&named.path)?;
+            // Sets with the same encoders share them, their batches and their memory.
             let known = encoders.iter().find(|known| known.check(&set).is_ok());
             let shared = match known {
                 Some(shared) => Arc::clone(shared),
@@ -76,6 +79,7 @@ impl AppState {
                     new
                 }
             };
+            // Files that a killed server left are removed before new uploads come.
             if let Some(uploads) = &options.uploads {
                 let folder = uploads.join(&named.name);
                 uploads::sweep(&folder, &named.path)

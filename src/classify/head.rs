@@ -133,9 +133,11 @@ impl LabelHead {
             }));
         }
         let counts: Vec<usize> = match scoring.aggregate {
+            // Each prompt keeps its own row, for the best or the mean is taken of scores.
             PromptAggregation::Max | PromptAggregation::MeanScore => {
                 prompts.iter().map(Vec::len).collect()
             }
+            // One mean direction a label, as CLIP does, which is one row to score.
             PromptAggregation::Mean => {
                 vectors = mean_of_groups(&vectors, dim, prompts.iter().map(Vec::len));
                 vec![1; labels.len()]
@@ -209,6 +211,7 @@ impl LabelHead {
     pub(crate) fn ranked(&self, answer: &ClassifiedImage, top: usize) -> Vec<RankedLabel> {
         let mut order: Vec<usize> = (0..self.labels.len()).collect();
         let similarity = |&class: &usize| answer.similarities[class];
+        // The sort is stable, so ties keep the order of the labels.
         order.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
         order.truncate(top);
         let prediction = |class: usize| RankedLabel {

@@ -93,6 +93,7 @@ impl Classifier<'_> {
         let explanation = self.explain(answer, class)?;
         let prompts = self.decisive_vectors(answer, class);
         let all = &explanation.contributions;
+        // Contributions come sorted, largest first, so one cut separates for and against.
         let for_it = all.partition_point(|c| c.amount > 0.0);
         let (supporting, opposing) = all.split_at(for_it);
         let shown = |c: &AnchorContribution| self.reason(answer, &prompts, c);
@@ -114,6 +115,7 @@ impl Classifier<'_> {
                 .map(shown)
                 .collect::<Result<_, _>>()?,
             opposing: opposing
+                // From the end: the most negative ones come last.
                 .iter()
                 .rev()
                 .take(top)

@@ -93,12 +93,14 @@ mod imp {
         let Some((mode, at)) = asked() else {
             return Ok(());
         };
+        // Torn writes are counted apart, so that N means the N-th write of bytes.
         if mode == FaultMode::Torn {
             return Ok(());
         }
         let now = count();
         let fails = match mode {
             FaultMode::Error => now == at,
+            // A full disk still lets files be removed.
             FaultMode::Full => now >= at && kind == StepKind::Write,
             FaultMode::Abort if now == at => {
                 failing(path);

@@ -67,6 +67,7 @@ const WORDS: [(&str, &str); 12] = [
 /// kind of thing that lies under a path, or about a limit of the process. Others, of a full disk say, stay as
 /// they are.
 pub fn in_words(said: &str) -> Cow<'_, str> {
+    // Asked of the system's text, before it is replaced.
     let is_write = UNWRITTEN.iter().any(|text| said.contains(text));
     let mut said = Cow::Borrowed(said);
     for (system, plain) in WORDS {
@@ -83,6 +84,7 @@ pub fn in_words(said: &str) -> Cow<'_, str> {
 /// A message with the names that files and folders are to have in place of the hidden ones under which they
 /// are written, which are gone when the message is read.
 fn with_final_names(said: Cow<'_, str>) -> Cow<'_, str> {
+    // No hidden name stands in it.
     if !said.contains("/.") {
         return said;
     }
@@ -117,6 +119,7 @@ fn final_name(name: &str) -> FinalName<'_> {
     }
     let hidden = name.strip_prefix(HIDDEN);
     let built = hidden.and_then(|name| name.rsplit_once(BUILDING));
+    // The end of such a name is random; a name that people chose has other characters.
     let is_random = |end: &str| end.bytes().all(|b| b.is_ascii_alphanumeric());
     match built
         .filter(|(_, end)| is_random(end))

@@ -98,6 +98,7 @@ impl Embedder {
         let unknown = images().zip(&known).enumerate();
         let unknown = unknown.filter(|(_, (_, known))| known.is_none());
         let (places, unknown): (Vec<_>, Vec<_>) = unknown.map(|(i, (image, _))| (i, image)).unzip();
+        // Numbers of images without a vector are turned into those of all images.
         let keep = keep.map(|keep| {
             move |i: usize, bytes: &[u8], decoded: Option<&RgbImage>| {
                 keep(places[i], bytes, decoded)
@@ -119,6 +120,7 @@ impl Embedder {
     /// vectors.
     fn fitting(&self, image: &ImageSource, vector: &[f32]) -> EmbeddingResult {
         let (dim, length) = (self.image().dim(), vector.len());
+        // In double precision, for the tolerance is near the error of a sum in 32 bits.
         let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
         let fault = match length == dim {
             false => format!("expected a vector of {dim} numbers, found {length}"),
@@ -144,6 +146,7 @@ impl Embedder {
             while let Some(i) = pieces.take() {
                 match self.look_up_or_prepare(i, images[i], keep, &mut done, &mut batches) {
                     Ok(()) => {}
+                    // Out of memory or files: later images would fail as well, so the work stops.
                     Err(ReadFailure::Exhausted(error)) => return Err(error),
                     Err(ReadFailure::Rejected(rejected)) => done.push(MemberEmbedding {
                         input: i,
@@ -151,6 +154,7 @@ impl Embedder {
                         made: Err(rejected),
                     }),
                 }
+                // Each encoder has a batch size of its own, so their batches fill at different times.
                 for (member, batch) in batches.iter_mut().enumerate() {
                     if batch.inputs.len() >= encoders[member].batch_size() {
                         self.encode_batch(images, member, batch, &mut done)?;
@@ -158,6 +162,7 @@ impl Embedder {
                 }
                 watch.progress.advance(1);
             }
+            // The incomplete batches of this worker.
             for (member, batch) in batches.iter_mut().enumerate() {
                 self.encode_batch(images, member, batch, &mut done)?;
             }
@@ -178,6 +183,7 @@ impl Embedder {
     ) -> Result<PreparedInput, InputError> {
         let members = self.image().members();
         prepared(|| {
+            // Decoded once: the members differ only in what they do with the pixels.
             let pixels = members[0].decode_within(bytes, limits)?;
             let inputs = members.iter().map(|m| m.prepare_pixels(&pixels));
             Ok(PreparedInput(inputs.collect()))
@@ -196,6 +202,7 @@ impl Embedder {
         let members = self.image().members();
         let dim = self.image().dim();
         let mut joined: Vec<EmbeddingResult> = vec![Ok(vec![0.0; dim]); images.len()];
+        // Turned around: a member takes all images at once.
         let mut of_members = vec![Vec::with_capacity(images.len()); members.len()];
         for PreparedInput(image) in images {
             of_members

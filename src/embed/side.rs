@@ -58,6 +58,7 @@ impl<E: Encoder> ModalityEmbedder<E> {
                     return Ok(None);
                 }
             };
+            // A cache with entries was filled by this encoder, which passed the check then.
             let keeps = !cache.is_empty() || self_check(encoder)?.batch_invariant;
             if !keeps {
                 unsteady.push(identity.name.clone());
@@ -104,6 +105,7 @@ impl<E: Encoder> ModalityEmbedder<E> {
         let (Some(cache), Some(warning)) = (&self.caches[member], &self.warning) else {
             return;
         };
+        // Rejected inputs are not cached, so that a later version may accept them.
         let good = keys.iter().zip(made);
         let good = good.filter_map(|(key, made)| Some((*key, made.as_ref().ok()?)));
         let (keys, vectors): (Vec<ContentKey>, Vec<&Vec<f32>>) = good.unzip();
@@ -125,6 +127,7 @@ impl<E: Encoder> ModalityEmbedder<E> {
         cancel: &CancelToken,
     ) -> Result<Vec<EmbeddingResult>, EmbedError> {
         let members = self.encoders.members().len();
+        // Counted down, so that an input which one member lacks is noticed.
         let mut missing = vec![members; inputs];
         let mut joined: Vec<EmbeddingResult> = vec![Ok(vec![0.0; self.encoders.dim()]); inputs];
         for MemberEmbedding {
@@ -135,6 +138,7 @@ impl<E: Encoder> ModalityEmbedder<E> {
         {
             match (made, &mut joined[input]) {
                 (Ok(vector), Ok(whole)) => self.encoders.place(member, &vector, whole),
+                // The rejection of one member is enough: the input has no joined vector.
                 (Err(rejected), place) => *place = Err(rejected),
                 (Ok(_), Err(_)) => {}
             }

@@ -15,6 +15,7 @@ pub(super) struct WorkQueue<'a> {
 
 impl WorkQueue<'_> {
     pub(super) fn take(&self) -> Option<usize> {
+        // Taken by number, so that a slow piece holds up its own worker only.
         let piece = self.next.fetch_add(1, Ordering::Relaxed);
         let stop = self.stop.load(Ordering::Relaxed) || self.cancel.requested();
         (piece < self.count && !stop).then_some(piece)
@@ -42,6 +43,7 @@ pub(super) fn run<T: Send>(
                 .spawn_scoped(scope, guarded)
                 .ok()
         };
+        // `map_while`: where no further thread can be started, those that run do all the work.
         let workers: Vec<_> = (0..workers.min(count)).map_while(start).collect();
         let mut all = Vec::new();
         if workers.is_empty() {
@@ -50,6 +52,7 @@ pub(super) fn run<T: Send>(
         }
         for worker in workers {
             let made = worker.join();
+            // Joined in order; a panic goes on here instead of being lost with its thread.
             all.extend(made.unwrap_or_else(|p| std::panic::resume_unwind(p))?);
         }
         Ok(all)

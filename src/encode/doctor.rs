@@ -75,6 +75,7 @@ const SAME: f32 = 0.9999;
 pub fn diagnose(home: &DataFolder) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let root = home.root().display().to_string();
+    // Not an error: everything may be named by other means than the home folder.
     findings.push(if home.root().is_dir() {
         DoctorFinding::new("home folder", FindingStatus::Ok, root, "")
     } else {
@@ -126,6 +127,7 @@ pub fn diagnose(home: &DataFolder) -> Vec<DoctorFinding> {
                     findings.push(finding.that_needs(SetupRemedy::Encoder));
                 }
             }
+            // Without the library nothing can be tried, and each encoder would repeat the same error.
             findings.extend(all.iter().map(|installed| match runtime::loaded() {
                 Some(_) => encoder(installed),
                 None => DoctorFinding::new(
@@ -194,11 +196,13 @@ fn judge(
     let mut status = FindingStatus::Ok;
     let mut advice = "";
     if let Some(record) = record {
+        // The model file comes first: with another model all further comparisons would be about it.
         if record.model_sha256 != now.model_sha256 {
             let old = short(&record.model_sha256);
             detail = format!("{detail}; the model file has changed: {old} was installed");
             return DoctorFinding::new(what, FindingStatus::Error, detail, again);
         }
+        // Older records have no hash of the tokenizer.
         if record.tokenizer_sha256.is_some() && record.tokenizer_sha256 != now.tokenizer_sha256 {
             detail.push_str("; tokenizer.json has changed since it was installed");
             return DoctorFinding::new(what, FindingStatus::Error, detail, again);
@@ -216,10 +220,12 @@ fn judge(
     } else {
         detail.push_str("; no record of its hash");
     }
+    // Vectors are normalised in 32 bits, so a norm is 1 only up to rounding.
     if (check.norm - 1.0).abs() > 1e-3 {
         detail = format!("{detail}; a vector has norm {}", check.norm);
         return DoctorFinding::new(what, FindingStatus::Error, detail, "export the model again");
     }
+    // Last, because it is a property of the model and no damage; earlier findings return before.
     if !check.batch_invariant {
         status = FindingStatus::Warning;
         detail = format!(

@@ -90,6 +90,7 @@ impl<E: Encoder> Ensemble<E> {
                 let (a, b) = (first.identity().modality, identity.modality);
                 return refuse(format!("{} reads {a}s, {name} {b}s", given[0].name));
             }
+            // The same model twice would be a longer vector with the same similarities.
             if given[..i]
                 .iter()
                 .any(|m| m.fingerprint == identity.fingerprint)
@@ -97,6 +98,7 @@ impl<E: Encoder> Ensemble<E> {
                 return refuse(format!("{name} is named twice"));
             }
         }
+        // A single encoder keeps its own fingerprint, so that its cache and its sets stay valid.
         let identity = match given.as_slice() {
             [_] => first.identity().clone(),
             _ => EncoderIdentity::joined(
@@ -115,6 +117,7 @@ impl<E: Encoder> Ensemble<E> {
     /// The same encoders (shared) with the weights of `identity`; `None` when it belongs to
     /// others.
     pub(crate) fn weighed_as(&self, identity: &EncoderIdentity) -> Option<Self> {
+        // Only weights may differ, else the models would not be those that the identity names.
         self.identity.factors_to(identity)?;
         Some(Self {
             blocks: blocks(identity),
@@ -187,12 +190,14 @@ fn blocks(identity: &EncoderIdentity) -> Vec<MemberBlock> {
         begin += member.dim;
         block
     };
+    // `cached` lists the encoder itself where there is only one.
     identity.cached().into_iter().map(block).collect()
 }
 
 /// The settings that all members share and that a later process has to open them with.
 fn settings(identity: &EncoderIdentity) -> Value {
     match &identity.preprocessing["exif"] {
+        // Text encoders have no such setting.
         Value::Null => json!({}),
         exif => json!({ "exif": exif }),
     }
@@ -206,6 +211,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(String, f64)>, ModelError> {
     let refuse = |what: String| Err(ModelError::Ensemble { what });
     let mut named = Vec::new();
     for one in text.split('+').map(str::trim) {
+        // The weight is behind the last colon, for names of folders may contain one.
         let (name, weight) = match one.rsplit_once(':') {
             Some((name, weight)) => match weight.trim().parse::<f64>() {
                 Ok(number) => (name.trim(), number),

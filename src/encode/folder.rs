@@ -146,10 +146,12 @@ impl ModelFolder {
     pub(crate) fn onnx_path(&self, chosen: Option<&Path>) -> Result<PathBuf, ModelError> {
         if let Some(file) = chosen {
             let path = self.dir.join(file);
+            // The name comes from a user or a record: `..` would lead to a model outside the folder.
             let inside = file
                 .components()
                 .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
             return if inside && path.is_file() {
+                // Put together again without `.`, so that one file has one path.
                 Ok(self.dir.join(file.components().collect::<PathBuf>()))
             } else {
                 let advice = "name a file in the model folder, relative to it";
@@ -157,6 +159,7 @@ impl ModelFolder {
             };
         }
         let usual = USUAL.map(|f| self.dir.join(f));
+        // In the order of `USUAL`, so that a folder with both always gives the same model.
         usual.into_iter().find(|p| p.is_file()).ok_or_else(|| {
             let what = "model.onnx (or onnx/model.onnx)";
             self.no_onnx_file(self.dir.clone(), what, "export the model to ONNX")
@@ -166,6 +169,7 @@ impl ModelFolder {
     /// The error for an ONNX file that is not there: what to do is `otherwise`, or to name one that is.
     fn no_onnx_file(&self, path: PathBuf, what: &'static str, otherwise: &str) -> ModelError {
         let mut others: Vec<PathBuf> = walkdir::WalkDir::new(&self.dir)
+            // Bounded, for the list is only for the message.
             .max_depth(3)
             .into_iter()
             .filter_map(Result::ok)
@@ -200,6 +204,7 @@ impl ModelFolder {
             return Ok(None);
         }
         let text = fs_err::read(&path)?;
+        // A pointer of Git LFS would be reported as damaged JSON otherwise.
         ModelError::refuse_stand_in(&path, &text)?;
         match serde_json::from_slice(&text) {
             Ok(value) => {
@@ -242,6 +247,7 @@ impl ModelFolder {
             path.parent() == onnx.parent()
                 && rest.is_some_and(|r| r.starts_with("_data") || r.starts_with(".data"))
         });
+        // Without names and lengths, bytes moved from one file to another would give the same hash.
         let mut hash = Sha256::new();
         for path in [onnx]
             .into_iter()
@@ -323,10 +329,12 @@ fn half_of(dir: &Path, chosen: Option<&Path>) -> Result<Option<Modality>, ModelE
     let Some(file) = chosen.map(|file| dir.join(file)).or_else(usual) else {
         return Ok(None);
     };
+    // A file that is no ONNX is reported by whoever opens it; the folder's other files decide here.
     let Some(summary) = unless_refused(onnx::OnnxSummary::read(&file))? else {
         return Ok(None);
     };
     let has = |name: &str| summary.inputs.iter().any(|i| i == name);
+    // A model with both inputs is not one half, so its inputs do not tell.
     Ok(match (has("pixel_values"), has("input_ids")) {
         (true, false) => Some(Modality::Image),
         (false, true) => Some(Modality::Text),

@@ -94,6 +94,7 @@ impl EncoderIdentity {
         tokenizer_sha256: Option<String>,
         preprocessing: Value,
     ) -> Self {
+        // The name is left out: the same model in another folder makes the same vectors.
         let all = json!({
             "modality": modality,
             "dim": dim,
@@ -101,6 +102,7 @@ impl EncoderIdentity {
             "tokenizer_sha256": tokenizer_sha256,
             "preprocessing": preprocessing,
         });
+        // Keys are sorted, since the fingerprint must not depend on the order of a map.
         let mut text = String::new();
         canonical(&all, &mut text);
         let fingerprint = blake3::hash(text.as_bytes()).to_hex().to_string();
@@ -127,6 +129,7 @@ impl EncoderIdentity {
             .collect();
         shared["members"] = Value::Array(told);
         let name = joint_name(&members);
+        // Members stand in the fingerprint through the settings, and as a list for whoever opens them.
         Self {
             members,
             ..Self::new(name, modality, dim, String::new(), None, shared)
@@ -161,6 +164,7 @@ impl EncoderIdentity {
             return Some(Vec::new());
         }
         let weights: Vec<f64> = other.members.iter().map(|m| m.weight).collect();
+        // Compared by fingerprint, so that other encoders with the same number of weights do not pass.
         let (same, factors) = self.reweighed(&weights)?;
         (same.fingerprint == other.fingerprint).then_some(factors)
     }
@@ -177,6 +181,7 @@ impl EncoderIdentity {
 /// `a+b`, or `a:0.7+b:0.3` where weights differ: what opens the encoders again.
 fn joint_name(members: &[MemberIdentity]) -> String {
     let even = weights(&vec![1.0; members.len()]);
+    // Equal weights are not written, so that the name is that by which people opened them.
     let even = members.iter().zip(even).all(|(m, even)| m.weight == even);
     let names = members.iter().map(|m| match even {
         true => m.name.clone(),
@@ -192,9 +197,11 @@ pub(super) fn weights(given: &[f64]) -> Vec<f64> {
     let sum: f64 = given.iter().sum();
     let mut steps: Vec<f64> = given
         .iter()
+        // At least one step, or an encoder of small weight would be dropped from the joined vector.
         .map(|w| (w / sum * STEPS).round().max(1.0))
         .collect();
     if let Some((last, others)) = steps.split_last_mut() {
+        // The last weight takes what rounding left, so that the sum is 1.
         *last = (STEPS - others.iter().sum::<f64>()).max(1.0);
     }
     steps.into_iter().map(|s| s / STEPS).collect()

@@ -24,6 +24,7 @@ pub(crate) fn encode_each<T>(
     run: impl Fn(&[T]) -> Result<Vec<f32>, EncodeError>,
     canary: impl Fn() -> Result<Vec<f32>, EncodeError>,
 ) -> Result<Vec<EncodedInput>, EncodeError> {
+    // The length is checked with the run, so that a wrong number of vectors is isolated too.
     let run = |inputs: &[T]| guarded(model, || whole(model, run(inputs)?, inputs.len(), dim));
     let failure = match run(inputs) {
         Ok(vectors) => {
@@ -34,9 +35,11 @@ pub(crate) fn encode_each<T>(
     };
     let works = || guarded(model, &canary).is_ok();
     // A model that fails on everything is not retried for each input.
+    // `NotAVector` is about an input's values; other failures may be the model's.
     if !matches!(failure, EncodeError::NotAVector { .. }) && !works() {
         return Err(failure);
     }
+    // Alone already: running it again would only repeat the failure.
     if let [_] = inputs {
         return match works() {
             true => Ok(vec![Err(charged(model, failure))]),
@@ -45,6 +48,7 @@ pub(crate) fn encode_each<T>(
     }
     let alone = |input: &T| run(std::slice::from_ref(input)).map_err(|e| charged(model, e));
     let all: Vec<EncodedInput> = inputs.iter().map(alone).collect();
+    // One that works shows that the model does, and spares the canary.
     match all.iter().any(Result::is_ok) || works() {
         true => Ok(all),
         false => Err(failure),

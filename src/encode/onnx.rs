@@ -120,7 +120,9 @@ pub(crate) fn weight_files(root: &Path, onnx: &Path) -> Result<Vec<PathBuf>, Mod
                 advice: "copy it from the model's source to this place",
             });
         }
+        // A link could lead outside although its path does not, so real paths are compared as well.
         let real = fs_err::canonicalize(&path)?;
+        // Weights in the file itself are hashed with it.
         if real == fs_err::canonicalize(onnx)? {
             continue;
         }
@@ -133,6 +135,7 @@ pub(crate) fn weight_files(root: &Path, onnx: &Path) -> Result<Vec<PathBuf>, Mod
         }
         refuse_stand_in(&path)?;
         let length = fs_err::metadata(&path)?.len();
+        // Read past the end, ONNX Runtime would fail later with a message that names no file.
         if *end > length {
             return Err(refuse(format!(
                 "its weights in {location:?} end at byte {end}, but that file has {length} bytes; \
@@ -141,6 +144,7 @@ pub(crate) fn weight_files(root: &Path, onnx: &Path) -> Result<Vec<PathBuf>, Mod
         }
         files.push(beside.join(relative.components().collect::<PathBuf>()));
     }
+    // Several tensors name the same file.
     files.sort();
     files.dedup();
     Ok(files)
@@ -162,6 +166,7 @@ impl NodeNames {
             _ => return None,
         };
         let asked = self.inputs.get(ids).is_some_and(|name| name == "input_ids");
+        // Another table, as of positions, is looked up by other numbers than token ids.
         self.inputs.into_iter().nth(table).filter(|_| asked)
     }
 }
@@ -176,6 +181,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
     /// Reads a message that ends at `end`.
     fn message(&mut self, kind: MessageType, end: u64, depth: u32) -> Result<(), MalformedOnnx> {
         let mut node = NodeNames::default();
+        // Files are not trusted: without a bound, nesting would exhaust the stack.
         if depth > MAX_DEPTH {
             return Err("messages are nested too deeply");
         }
@@ -202,6 +208,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
             self.skip_to(stop)?;
         }
         self.found.tables.extend(node.table());
+        // Any bytes may parse as some message; without a graph they are no model.
         if kind == MessageType::Model && !known {
             return Err("it has no graph");
         }
@@ -230,6 +237,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
         let (mut name, mut dims) = (String::new(), Vec::new());
         while let Some((field, part)) = self.next_field(end)? {
             match (field, part) {
+                // Duplicates of `data_location`: the last one wins, as in protobuf.
                 (14, FieldContent::Number(place)) => external = place == 1,
                 // An embedding table has few dimensions.
                 (1, FieldContent::Number(dim)) if dims.len() < 3 => dims.push(dim),
@@ -242,6 +250,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
                 (_, FieldContent::Number(_)) => {}
             }
         }
+        // Biases have one dimension and are no tables.
         if let [rows, _, ..] = dims[..]
             && main
         {
@@ -315,6 +324,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
             5 => 4,
             _ => return Err("a field is of an unknown kind"),
         };
+        // Compared with the enclosing message, so that a length cannot reach past it.
         let stop = self.at.checked_add(length).filter(|&stop| stop <= end);
         let stop = stop.ok_or("a field is longer than what holds it")?;
         // No field of interest has a fixed-width type.
@@ -329,6 +339,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
         }
         let mut bytes = Vec::new();
         let read = (&mut self.source)
+            // `take`: memory grows with what is there, not with what a length claims.
             .take(length)
             .read_to_end(&mut bytes)
             .map_err(|_| "it ends too early")?;
@@ -341,6 +352,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
 
     fn varint(&mut self) -> Result<u64, MalformedOnnx> {
         let mut value = 0u64;
+        // Ten bytes of seven bits hold any 64-bit number.
         for shift in (0..70).step_by(7) {
             let mut byte = [0];
             self.source
@@ -357,6 +369,7 @@ impl<R: Read + Seek> OnnxWalker<R> {
     }
 
     fn skip_to(&mut self, stop: u64) -> Result<(), MalformedOnnx> {
+        // A field that was read too far means that lengths contradict each other.
         let step = stop
             .checked_sub(self.at)
             .ok_or("a field overlaps the next")?;

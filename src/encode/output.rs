@@ -90,6 +90,7 @@ impl OutputReader {
                 .find_map(|name| outputs.iter().find(|o| o.name == *name))
         };
         let only_vector = || {
+            // Only where it is the only one: two of rank 2 may be pooled, projected, or logits.
             let mut flat = outputs.iter().filter(|o| o.shape.len() == 2);
             flat.next().filter(|_| flat.next().is_none())
         };
@@ -101,13 +102,16 @@ impl OutputReader {
             Modality::Text => named(&["sentence_embedding", "text_embeds"]),
             Modality::Image => named(&["image_embeds", "pooler_output"]),
         };
+        // Whoever asks for pooling means an output that can be pooled.
         if options.pooling.is_some() {
             return sequence().or(finished).or_else(only_vector);
         }
         match modality {
             Modality::Text => finished
+                // Without a stated pooling a text sequence is ambiguous, so it is not taken.
                 .or_else(|| pooling.and_then(|_| sequence()))
                 .or_else(only_vector),
+            // Images: the sequence comes last, and its first token is the usual vector of a vision transformer.
             Modality::Image => finished.or_else(only_vector).or_else(sequence),
         }
     }
@@ -133,6 +137,7 @@ impl OutputReader {
         };
         let sizes: Vec<usize> = shape
             .iter()
+            // A negative size would be a symbolic one, which no result has; it becomes 0 and is refused.
             .map(|&d| usize::try_from(d).unwrap_or(0))
             .collect();
         if sizes.contains(&0) || sizes[0] != rows || sizes.iter().product::<usize>() != data.len() {
@@ -152,6 +157,7 @@ impl OutputReader {
             (&[_, tokens, dim], Some(pooling)) => {
                 let mut out = vec![0f32; rows * dim];
                 for (row, vector) in out.chunks_exact_mut(dim).enumerate() {
+                    // Padding tokens are not pooled; where padding is on the left, the real ones begin later.
                     let (first, n) = spans.map_or((0, tokens), |spans| spans[row]);
                     let real = &data[(row * tokens + first) * dim..][..n * dim];
                     pool_tokens(pooling, real, vector);
@@ -175,6 +181,7 @@ impl OutputReader {
             }
             _ => return Err(wrong("rank 2, 3 or 4")),
         };
+        // A zero or NaN vector has no direction and would score the same with everything.
         for (row, vector) in out.chunks_exact_mut(dim).enumerate() {
             if !normalize(vector) {
                 return Err(EncodeError::NotAVector {
@@ -201,6 +208,7 @@ impl OutputReader {
 fn pool_tokens(pooling: Pooling, tokens: &[f32], out: &mut [f32]) {
     let dim = out.len();
     let mut rows = tokens.chunks_exact(dim);
+    // The first token is also the start of the sum and of the maximum.
     if let Some(first) = rows.next() {
         out.copy_from_slice(first);
     }
@@ -239,6 +247,7 @@ fn larger(a: f32, b: f32) -> f32 {
 
 /// Scales `vector` to L2 norm 1; false for a zero or non-finite vector.
 pub(crate) fn normalize(vector: &mut [f32]) -> bool {
+    // In double precision: the sum of many squares in 32 bits would show in the norm.
     let squares: f64 = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
     if !squares.is_finite() || squares < 1e-30 {
         return false;

@@ -71,6 +71,7 @@ pub fn installed(home: &DataFolder) -> Result<Vec<InstalledEncoder>, ModelError>
             .file_name()
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
+        // Installations in progress have names with a dot.
         if name.starts_with('.') || !path.is_dir() {
             continue;
         }
@@ -89,6 +90,7 @@ pub fn installed(home: &DataFolder) -> Result<Vec<InstalledEncoder>, ModelError>
             path,
         });
     }
+    // A listing has no order of its own.
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
@@ -149,6 +151,7 @@ pub(super) fn examine_with<R>(
         tokenizer_sha256: identity.tokenizer_sha256,
         modality: Some(identity.modality),
         dim: Some(identity.dim),
+        // Eight numbers tell models apart; a whole vector would only fill the record.
         canary: Some(canary.into_iter().take(8).collect()),
         overrides: folder.overrides()?,
     };
@@ -215,6 +218,7 @@ pub fn open_all<E: Encoder>(
     open: impl Fn(&ModelFolder) -> Result<E, ModelError>,
 ) -> Result<Ensemble<E>, ModelError> {
     let one = |name: &str| open(&ModelFolder::open(&resolve(home, name, modality)?)?);
+    // Before the name is taken apart, for a folder's path may contain `+` or `:`.
     if Path::new(named).is_dir() {
         return Ok(one(named)?.into());
     }
@@ -227,6 +231,7 @@ pub fn open_all<E: Encoder>(
 
 fn check_name(name: &str) -> Result<(), ModelError> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    // A name becomes a folder, and stands in lists with `+` and `:` between names.
     if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(fine) {
         return Err(ModelError::BadName {
             name: name.to_owned(),

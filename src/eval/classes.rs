@@ -54,6 +54,7 @@ pub(super) fn rename(classes: &mut [DatasetClass], file: &Path) -> Result<(), Da
         return Err(DatasetError::StandIn { path: path(), said });
     }
     let mut renamed = HashMap::new();
+    // Split before the text is decoded, so that a fault names its line.
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let fault = |message: String| DatasetError::Row {
             origin: PairOrigin {
@@ -64,11 +65,13 @@ pub(super) fn rename(classes: &mut [DatasetClass], file: &Path) -> Result<(), Da
         };
         let line = str::from_utf8(line)
             .map_err(|_| fault("not UTF-8; save the file as UTF-8".to_owned()))?
+            // Files that were joined have a mark in the middle.
             .trim_start_matches('\u{feff}')
             .trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
+        // A JSON file under another name would pass as `{"folder"` and a name.
         if line.starts_with('{') {
             return Err(fault(
                 "expected a folder and a name with a tab, colon or comma between them, found JSON; \
@@ -95,6 +98,7 @@ pub(super) fn rename(classes: &mut [DatasetClass], file: &Path) -> Result<(), Da
                     "the data set has no class {folder:?}; correct or remove the line"
                 ))
             })?;
+        // Which of two names is meant cannot be told.
         if let Some(first) = renamed.insert(folder.to_owned(), index + 1) {
             return Err(fault(format!(
                 "{folder:?} was named on line {first} already; keep one of the two"

@@ -100,6 +100,7 @@ impl Dataset {
                 });
             }
             Err(error)
+                // A path that runs through a file is no folder either.
                 if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) =>
             {
                 return Err(DatasetError::Missing {
@@ -120,6 +121,7 @@ impl Dataset {
                 let (task, rest) = ClassificationTask::load(folder, &meta, &meta_file, classnames)?;
                 (EvaluationTask::Classification(task), rest)
             }
+            // Names of classes would be ignored without a word.
             "retrieval" if classnames.is_some() => {
                 return Err(DatasetError::NoClasses {
                     path: folder.to_owned(),
@@ -152,6 +154,7 @@ impl Dataset {
 }
 
 fn name_of(folder: &Path) -> String {
+    // `.` and links have no name of their own.
     let resolved = fs_err::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     resolved
         .file_name()
@@ -182,6 +185,7 @@ impl ClassificationTask {
                 left_out,
             });
         }
+        // Classes without an image are answers to choose from, too, and belong to the task.
         let mut folders: BTreeSet<_> = meta.classes.keys().cloned().collect();
         folders.extend(labelled.iter().map(|(_, label)| label.clone()));
         let mut classes = classes::named(folders, &meta.classes);
@@ -208,6 +212,7 @@ impl ClassificationTask {
                 path: meta_file.to_owned(),
                 source,
             })?;
+        // With one class every answer is right, and the figure means nothing.
         if let [only] = classes.as_slice() {
             return Err(DatasetError::OneClass {
                 path: folder.to_owned(),
@@ -247,6 +252,7 @@ impl RetrievalTask {
             data.captions.extend(pair.captions);
             data.images.push(pair.image);
         }
+        // Where nothing is left the first reason says more than a count.
         if let (true, Some(error)) = (data.images.is_empty(), first) {
             return Err(error.into());
         }

@@ -49,6 +49,7 @@ pub fn wilson(successes: u64, trials: u64) -> IntervalEstimate {
     }
     let n = trials as f64;
     let value = successes.min(trials) as f64 / n;
+    // Wilson's centre is drawn towards one half, and the interval with it.
     let centre = value + Z * Z / (2.0 * n);
     let spread = Z * (value * (1.0 - value) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
@@ -64,6 +65,7 @@ pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> IntervalEstimate {
     let n = shares.len().max(1) as f64;
     let mean = shares.iter().sum::<f64>() / n;
     let squares: f64 = shares.iter().map(|share| (share - mean).powi(2)).sum();
+    // One draw says nothing of the spread of draws.
     let spread = match shares.len() {
         0 | 1 => 0.0,
         _ => Z * (squares / (n - 1.0) / n).sqrt(),
@@ -93,6 +95,7 @@ const SEED: u64 = 0x5EED_A51F;
 pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> IntervalEstimate {
     let mut seen = vec![0_u32; classes];
     let mut right = vec![0_u32; classes];
+    // One closure for the figure and the replicates, so that both skip absent classes alike.
     let mut mean = |draws: &mut dyn Iterator<Item = (usize, bool)>| {
         seen.fill(0);
         right.fill(0);
@@ -120,12 +123,14 @@ pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> Interval
     }
     let mut random = SplitMix64::new(SEED);
     let mut means: Vec<f64> = (0..REPLICATES)
+        // Images are drawn, not classes: the classes of a data set are fixed.
         .map(|_| mean(&mut answers.iter().map(|_| answers[random.below(answers.len())])))
         .collect();
     means.sort_unstable_by(f64::total_cmp);
     let outside = REPLICATES / 40;
     let (low, high) = (means[outside - 1], means[REPLICATES - outside]);
     IntervalEstimate {
+        // The percentiles of a small sample may exclude the figure itself.
         value,
         low: low.min(value),
         high: high.max(value),

@@ -109,6 +109,7 @@ pub fn measure_zeroshot(
         .begin("images", Some(task.images.len() as u64));
     let answers = classifier.classify(&task.images, watch)?;
     watch.progress.end();
+    // Rows of images that could not be used stay NaN, which counts as wrong.
     let mut scores = Array2::from_elem((answers.len(), labels.as_slice().len()), f32::NAN);
     let mut rejected = Vec::new();
     for (mut row, answer) in scores.rows_mut().into_iter().zip(answers) {
@@ -165,6 +166,7 @@ pub fn measure_retrieval(
     watch.progress.end();
     let named = task.captions.iter().zip(made).map(|(caption, made)| {
         made.map_err(|rejected| InputRejection {
+            // A caption has no file, so its text tells which one it is.
             reason: format!("caption {caption:?}: {}", rejected.reason),
             ..rejected
         })

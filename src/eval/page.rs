@@ -138,6 +138,7 @@ fn sum(reasons: &LabelExplanation) -> Vec<(String, f64)> {
     ];
     let unsplit = reasons.unsplit.iter();
     lines.extend(unsplit.map(|u| (format!("{}, not split into pairs", u.part), u.amount)));
+    // Lines of 0 explain nothing; the total stays, whatever it is.
     lines.retain(|line| line.1 != 0.0);
     lines.push(("similarity".to_owned(), f64::from(reasons.score)));
     lines
@@ -161,6 +162,7 @@ fn anchor(set: &AnchorSet, reason: PairContribution) -> AnchorCard {
 
 /// The picture of an anchor: the copy that the set has, else its image.
 fn picture_of(set: &AnchorSet, anchor: AnchorId) -> Option<ThumbnailImage> {
+    // A copy in the set is shown even if the original has moved.
     match set.thumbnail(anchor).ok()? {
         Some(stored) => ThumbnailImage::from_file(stored),
         None => picture(&set.image(anchor).ok()??, ANCHOR_SIDE),

@@ -73,6 +73,7 @@ pub fn retrieval(
     for (caption, &owner) in owners.iter().enumerate() {
         first[owner].get_or_insert(caption);
     }
+    // An image without a caption could never be found, and its query has no right answer.
     if let Some(image) = first.iter().position(Option::is_none) {
         return Err(MetricsError::NoCaption { image });
     }
@@ -116,12 +117,14 @@ fn recalls(ranks: &[usize]) -> RecallAtK {
 /// For each image, how many captions come before the best of its own.
 fn texts_before(scores: ArrayView2<'_, f32>, owners: &[usize], captions: &[usize]) -> Vec<usize> {
     let rank = |(image, row): (usize, ndarray::ArrayView1<'_, f32>)| {
+        // A caption without scores does not speak for its image while another one has some.
         let own = captions
             .iter()
             .filter(|&&c| owners[c] == image && !row[c].is_nan());
         let best = own
             .copied()
             .reduce(|best, c| if row[c] > row[best] { c } else { best });
+        // Nothing of its own has a score: the image counts as not found at any depth.
         best.map_or(usize::MAX, |best| {
             captions
                 .iter()
@@ -141,6 +144,7 @@ fn images_before(scores: ArrayView2<'_, f32>, owners: &[usize], captions: &[usiz
             *rank += usize::from(comes_before(row[caption], image, own, owners[caption]));
         }
     }
+    // Afterwards, for a comparison with NaN counts nothing and would leave the best rank.
     for (rank, own) in ranks.iter_mut().zip(&own) {
         if own.is_nan() {
             *rank = usize::MAX;

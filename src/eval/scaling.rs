@@ -105,6 +105,7 @@ pub fn measure_scaling(
         .iter()
         .map(|dataset| prepare(subject, dataset, templates, &mut rejected))
         .collect::<Result<Vec<_>, _>>()?;
+    // All of the set is one size, whatever larger numbers were asked for.
     let mut sizes: Vec<usize> = plan
         .sizes
         .iter()
@@ -112,6 +113,7 @@ pub fn measure_scaling(
         .collect();
     sizes.sort_unstable();
     sizes.dedup();
+    // Without a choice of pairs every draw is the same, so one is enough.
     let draws_of = |size: usize| {
         if size == set.len() {
             1
@@ -123,11 +125,13 @@ pub fn measure_scaling(
     watch.progress.begin("parts", Some(total));
     let mut found: Vec<Vec<Vec<(f64, f64)>>> = vec![vec![Vec::new(); sizes.len()]; prepared.len()];
     for draw in 0..plan.draws.max(1) {
+        // One order a draw for all sizes, so that larger subsets contain the smaller ones.
         let order = random_order(set, plan.seed.wrapping_add(draw));
         for (at, &size) in sizes.iter().enumerate() {
             if draw >= draws_of(size) {
                 continue;
             }
+            // Fitting counts for each data set, since each would need it alone.
             let begun = Instant::now();
             let rest;
             let part = if size == set.len() {
@@ -238,6 +242,7 @@ fn accuracy(
     let searcher = Searcher::of(part, searcher.space().clone());
     let classifier = Classifier::with_head(searcher, embedder, Arc::new(head));
     let vectors = data.vectors.iter().map(|(_, v)| v.clone()).collect();
+    // Images that could not be used stay NaN and count as errors.
     let mut scores = Array2::from_elem(
         (data.task.images.len(), data.labels.as_slice().len()),
         f32::NAN,
@@ -268,11 +273,13 @@ impl ScalingReport {
     /// The figures as CSV: a line a data set and number of anchors.
     pub fn csv(&self) -> String {
         let points = || self.curves.iter().flat_map(|c| &c.points);
+        // Sizes have different numbers of draws; the widest one decides the columns.
         let draws = points().map(|p| p.draws.len()).max().unwrap_or(0);
         let mut text = Self::CSV_COLUMNS.to_owned();
         (1..=draws).for_each(|draw| text.push_str(&format!("{}{draw}", Self::CSV_DRAW)));
         text.push('\n');
         for curve in &self.curves {
+            // Quoted as CSV asks: the name of a data set is free text.
             let name = if curve.dataset.contains([',', '"', '\n', '\r']) {
                 format!("\"{}\"", curve.dataset.replace('"', "\"\""))
             } else {

@@ -77,6 +77,7 @@ pub fn zeroshot(
     let mut answers = Vec::with_capacity(images);
     let (mut top1, mut top5, mut unscored) = (0, 0, 0);
     for (row, &label) in scores.rows().into_iter().zip(labels) {
+        // The rank and not the predicted class, so that ties are decided by one rule for top-1 and top-5.
         let rank = rank_of(row, label);
         top1 += u64::from(rank < 1);
         top5 += u64::from(rank < 5);
@@ -99,6 +100,7 @@ pub fn zeroshot(
             count,
         })
         .collect();
+    // Ties have an order of their own, for a hash map has none.
     confusions.sort_unstable_by_key(|one| (std::cmp::Reverse(one.count), one.truth, one.predicted));
     let trials = images as u64;
     Ok(ZeroshotMetrics {

@@ -30,6 +30,7 @@ impl FolderTexts {
     /// # Errors
     /// [`RowRejection::Exhausted`].
     pub(super) fn of_folder(folder: &Path) -> Result<Self, RowRejection> {
+        // Out of file handles is no property of this folder; going on would lose its texts silently.
         let listed = match fs_err::read_dir(folder) {
             Err(source) if disk::is_exhausted(&source) => {
                 return Err(RowRejection::Exhausted { source });
@@ -40,6 +41,7 @@ impl FolderTexts {
         let (mut texts, rest): (Vec<_>, Vec<_>) = names
             .map(|entry| entry.file_name())
             .partition(|name| is_text(Path::new(name)));
+        // Sorted, because the order of a listing differs between file systems and captions have an order.
         texts.sort_unstable();
         let mut beside = Self {
             folder: folder.to_owned(),
@@ -50,6 +52,7 @@ impl FolderTexts {
         }
         for name in rest {
             let owned = beside.named_as(&name);
+            // A text beside a folder of its name still is a text without an image.
             if !owned.is_empty() && is_partner(&folder.join(&name)) {
                 beside.owned.extend(owned);
             }
@@ -78,6 +81,7 @@ impl FolderTexts {
             return Vec::new();
         };
         let stem = Path::new(image).file_stem();
+        // The exact name wins, where both normal forms lie in one folder.
         let exact = texts
             .iter()
             .filter(|text| Path::new(text).file_stem() == stem);
@@ -129,6 +133,7 @@ impl NormalizedNames {
     /// The file that a path names.
     pub(super) fn stored(&mut self, path: PathBuf) -> PathBuf {
         let name = path.file_name().and_then(OsStr::to_str);
+        // ASCII names have one form, so that most lists never need a listing.
         let Some(name) = name.filter(|name| !name.is_ascii()).map(composed) else {
             return path;
         };
@@ -136,6 +141,7 @@ impl NormalizedNames {
             return path;
         }
         let folder = path.parent().unwrap_or(Path::new(""));
+        // One folder at a time: a list that names files of many folders would fill the memory.
         if self.folder.as_deref() != Some(folder) {
             self.look_into(folder);
         }
@@ -157,6 +163,7 @@ impl NormalizedNames {
             let name = stored.to_str().filter(|name| !name.is_ascii());
             if let Some(name) = name.map(composed) {
                 let known = self.names.entry(name);
+                // Two stored names with one composed form are ambiguous, so neither is taken.
                 known
                     .and_modify(|known| *known = None)
                     .or_insert(Some(stored));

@@ -44,6 +44,7 @@ impl<'de> Visitor<'de> for CheckedVisitor {
         let mut twice = None;
         while let Some((key, inner)) = access.next_entry::<String, CheckedValue>()? {
             let nested = inner.twice.map(|within| format!("{key}.{within}"));
+            // The first is reported, outermost before what lies within.
             let again = map.contains_key(&key).then(|| key.clone());
             twice = twice.or(again).or(nested);
             map.insert(key, inner.value);
@@ -100,6 +101,7 @@ pub(super) fn rounded_integer(json: &str) -> Option<&str> {
     let (mut at, mut in_text) = (0, false);
     while let Some(&byte) = bytes.get(at) {
         match byte {
+            // An escaped quotation mark does not end the text.
             b'\\' if in_text => at += 1,
             b'"' => in_text = !in_text,
             b'0'..=b'9' | b'-' if !in_text => {
@@ -109,6 +111,7 @@ pub(super) fn rounded_integer(json: &str) -> Option<&str> {
                 if is_rounded(number) {
                     return Some(number);
                 }
+                // The last byte is skipped by the step at the end of the loop.
                 at += length - 1;
             }
             _ => {}
@@ -123,6 +126,7 @@ fn is_rounded(number: &str) -> bool {
     let is_held = number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
     // `{}` writes a double's shortest digits with zeros behind them.
     let same = || {
+        // A large double such as 1e20 is written out by some programs, and read back unchanged.
         number
             .parse::<f64>()
             .is_ok_and(|double| format!("{double}") == number)

@@ -69,6 +69,7 @@ impl PairSource for CsvFile {
 
 fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
     let mut input = BufReader::new(File::open(path)?);
+    // Excel saves "Unicode text" as UTF-16, which would be read as one column of garbage.
     if matches!(input.fill_buf()?, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
         return Err(PairsError::Utf16 {
             path: path.to_owned(),
@@ -89,10 +90,12 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
             break;
         };
         match columns {
+            // In a comma file broken quotes would shift the header's columns, so nothing is guessed.
             None if found.broken_quotes && delimiter != b'\t' => {
                 let path = path.to_owned();
                 return Err(PairsError::HeaderQuote { path });
             }
+            // UTF-16 without a mark: a zero byte in every ASCII letter.
             None if raw.contains(&0) => {
                 let path = path.to_owned();
                 return Err(PairsError::Utf16 { path });
@@ -103,6 +106,7 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
     }
     match columns {
         Some(_) => Ok(rows),
+        // An empty file gives the error of a header without columns.
         None => CsvColumns::of_header(path, b"", delimiter).map(|_| 0),
     }
 }
@@ -172,9 +176,11 @@ impl CsvReader {
                 limit: MAX_LINE_BYTES,
             });
         }
+        // The whole row, because a quoted field may contain line ends and be cut anywhere.
         str::from_utf8(&self.raw).map_err(|error| RowRejection::Utf8 {
             at: error.valid_up_to() + 1,
         })?;
+        // A zero byte cannot be part of a path and would cut it in C libraries.
         if self.raw.contains(&0) {
             return Err(RowRejection::NulByte);
         }
@@ -185,6 +191,7 @@ impl CsvReader {
                 message: error.to_string(),
             })?
         } else if self.columns.delimiter == b'\t' {
+            // As characters: writers of TSV do not quote, so the marks belong to the text.
             literal = ByteRecord::from(self.raw.split(|&b| b == b'\t').collect::<Vec<_>>());
             &literal
         } else {
@@ -208,9 +215,11 @@ impl Iterator for CsvReader {
                 Some(Err(error)) => return Some(Err(error)),
                 Some(Ok(draft)) => match &mut self.open {
                     Some(open)
+                        // Rows with an id are pairs of their own, even with the same image.
                         if open.id.is_none()
                             && draft.id.is_none()
                             && open.written == draft.written
+                            // A missing image is reported for each of its rows.
                             && look_for(&draft.image, &draft.written).is_ok() =>
                     {
                         open.captions.extend(draft.captions);
@@ -224,6 +233,7 @@ impl Iterator for CsvReader {
                 },
             }
         }
+        // The last pair waited for a further caption.
         self.open.take().map(Ok)
     }
 }

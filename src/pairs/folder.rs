@@ -65,6 +65,7 @@ impl FolderWalk {
     /// The texts of the folder of an entry; none for the root.
     fn beside(&mut self, entry: &DirEntry) -> Result<Option<&FolderTexts>, RowRejection> {
         let folder = entry.path().parent().unwrap_or(Path::new(""));
+        // Depth is the place in the list: leaving a folder drops its texts.
         self.beside.truncate(entry.depth());
         self.beside.resize_with(entry.depth(), Default::default);
         let Some(known) = self.beside.last_mut() else {
@@ -79,6 +80,7 @@ impl FolderWalk {
     /// Whether a folder is one of its own ancestors, reached through a link; `walkdir` notices that for the
     /// link only, on the second visit. Records the folder as open.
     fn is_around(&mut self, folder: &DirEntry) -> bool {
+        // Folders that were left since are closed.
         self.open.truncate(folder.depth());
         let Ok(found) = fs_err::metadata(folder.path()) else {
             // Listing it reports the error.
@@ -111,11 +113,13 @@ impl Iterator for FolderWalk {
                 Err(error) => return Some(Err(unreadable(&self.root, error))),
             };
             let is_folder = entry.file_type().is_dir();
+            // An anchor set lies in folders of pictures often, and its files are no rows of them.
             if is_folder && entry.depth() > 0 && (self.is_apart)(entry.path()) {
                 self.entries.skip_current_dir();
                 continue;
             }
             if is_hidden(&entry) {
+                // A hidden folder is one row, with all that lies in it.
                 if is_folder {
                     self.entries.skip_current_dir();
                 }
@@ -203,6 +207,7 @@ fn refused(file: PathBuf, reason: RowRejection) -> RowError {
 }
 
 fn unreadable(root: &Path, error: walkdir::Error) -> RowError {
+    // A listing that breaks off midway gives an error without a path.
     let file = error.path().unwrap_or(root).to_owned();
     let reason = match error.loop_ancestor() {
         Some(_) => RowRejection::LinkLoop,
@@ -342,6 +347,7 @@ fn captions_of(image: &Path, texts: &[PathBuf]) -> Result<Vec<String>, RowReject
             captions.extend(list);
             continue;
         }
+        // Blank lines are dropped by `trimmed`, which also refuses a file without captions.
         let lines = text.lines().filter(|line| !is_translation(line));
         captions.extend(lines.map(str::to_owned));
     }

@@ -51,14 +51,17 @@ impl PairSource for GivenSource {
     }
 
     fn drafts(&mut self) -> io::Result<DraftIterator> {
+        // The list is read once, so the pairs move out instead of being copied.
         let file = std::mem::take(&mut self.list);
         let pairs = std::mem::take(&mut self.pairs).into_iter().zip(1..);
         Ok(Box::new(pairs.map(move |(pair, row)| {
             let file = file.clone();
             let row = Some(row);
             let GivenPair { image, mut fields } = pair;
+            // The record needs a name for ids and messages; the image itself is set below.
             fields.insert(IMAGE_NAMES[0].to_owned(), image.to_string().into());
             let origin = PairOrigin { file, row };
+            // The limit of a line of a file, so that what is accepted here can be written as a list.
             if serde_json::json!(fields).to_string().len() > MAX_LINE_BYTES {
                 let limit = MAX_LINE_BYTES;
                 let reason = RowRejection::TooLong { limit };

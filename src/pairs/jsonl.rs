@@ -48,6 +48,7 @@ fn count(path: &Path) -> Result<u64, PairsError> {
     // Without a byte order mark, the first letter has a zero byte beside it.
     let unmarked = |head: &[u8]| {
         let begin = &head[..head.len().min(4)];
+        // All zero is not UTF-16 but a file of zeros, which the parser reports by line.
         begin.contains(&0) && begin.iter().any(|&byte| byte != 0)
     };
     let head = input.fill_buf()?;
@@ -63,8 +64,10 @@ fn count(path: &Path) -> Result<u64, PairsError> {
         let mut chunk = input.fill_buf()?;
         let length = chunk.len();
         if length == 0 {
+            // A last line without an end counts too.
             return Ok(rows + u64::from(!blank));
         }
+        // The mark would make a blank first line count as a row.
         if std::mem::take(&mut first) {
             chunk = chunk.strip_prefix(BOM).unwrap_or(chunk);
         }
@@ -125,6 +128,7 @@ impl Iterator for JsonlReader {
     fn next(&mut self) -> Option<Self::Item> {
         while !self.broken {
             let found = next_line(&mut self.input, &mut self.line, MAX_LINE_BYTES);
+            // Blank lines count, so that messages have the numbers that editors show.
             self.row += 1;
             let reason = match found {
                 Ok(LineOutcome::End) => return None,
@@ -139,6 +143,7 @@ impl Iterator for JsonlReader {
                     limit: MAX_LINE_BYTES,
                 },
                 Err(error) => {
+                    // The position after a failed read is unknown, so nothing more is read.
                     self.broken = true;
                     RowRejection::of_io(error, |message| RowRejection::Broken { message })
                 }
@@ -161,6 +166,7 @@ pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, RowRejection>
     let bytes_read = with_bytes_read(text);
     let text = bytes_read.as_deref().unwrap_or(text);
     let several = || {
+        // How many values stand on the line, for files whose line ends were lost.
         let values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
         values.take_while(Result::is_ok).count()
     };

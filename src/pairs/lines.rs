@@ -45,9 +45,11 @@ pub(super) fn next_row(
         if chunk.is_empty() {
             break;
         }
+        // A line of a file without an end is a line as well, but nothing at all is the end.
         any = true;
         let end = chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let text = &chunk[..end.unwrap_or(chunk.len())];
+        // The rest of a long line is read and dropped, so that the next line begins where it should.
         let room = limit.saturating_sub(buffer.len());
         too_long |= text.len() > room;
         buffer.extend_from_slice(&text[..text.len().min(room)]);
@@ -58,6 +60,7 @@ pub(super) fn next_row(
         };
         line_end = if chunk[end] == b'\n' { b"\n" } else { b"\r" };
         input.consume(end + 1);
+        // The buffer may end between the two, so the next one is asked.
         if line_end == b"\r" && input.fill_buf()?.first() == Some(&b'\n') {
             input.consume(1);
             line_end = b"\r\n";

@@ -21,6 +21,7 @@ fn char_of(byte: u8) -> char {
 /// The byte that a character stands for.
 pub(crate) fn byte_of(c: char) -> Option<u8> {
     let byte = u8::try_from(u32::from(c).checked_sub(BYTE_ZERO)?).ok()?;
+    // Bytes below 0x80 are ASCII and always valid, so they have no character here.
     (byte >= 0x80).then_some(byte)
 }
 
@@ -67,10 +68,12 @@ pub(crate) fn with_bytes_read(json: &str) -> Option<String> {
     {
         at += found;
         let escape = |at: usize| {
+            // `get`: six bytes from here may end within a character, which is no escape.
             let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
             u32::from_str_radix(digits, 16).ok()
         };
         match escape(at) {
+            // A high surrogate: the low one that follows belongs to it and is skipped too.
             Some(0xD800..=0xDBFF) => at += 12,
             Some(lone @ 0xDC80..=0xDCFF) => {
                 read.push_str(&json[from..at]);
@@ -79,6 +82,7 @@ pub(crate) fn with_bytes_read(json: &str) -> Option<String> {
                 from = at;
             }
             Some(_) => at += 6,
+            // Any other escape, such as `\\`, is two bytes; else its second one would begin another.
             None => at += 2,
         }
     }

@@ -94,6 +94,7 @@ impl PairReader {
                     };
                     let reason =
                         RowRejection::of_io(error, |message| RowRejection::Broken { message });
+                    // The error is told once; the source then has no more rows.
                     self.drafts = Some(Box::new(std::iter::empty()));
                     return Some(Err(RowError { origin, reason }));
                 }
@@ -121,6 +122,8 @@ impl PairReader {
             // A row whose image is missing must not claim an id that a valid row could use.
             Some(id) => look_for(&image, &written).and_then(|()| self.claim(id, &origin)),
             None => {
+                // A derived id is taken even if the image is missing, so that numbers do not depend on which files
+                // exist.
                 let id = self.derive(&printable::line(&written), &origin);
                 look_for(&image, &written).map(|()| id)
             }
@@ -166,6 +169,7 @@ impl PairReader {
                     return written.to_owned();
                 }
                 Entry::Occupied(mut taken) => {
+                    // Counted at the first use, so that many equal names do not try all numbers from 1 again.
                     taken.get_mut().last += 1;
                     taken.get().last
                 }
@@ -200,6 +204,7 @@ impl Iterator for PairReader {
                 Some(Ok(draft)) => {
                     self.rows_read += draft.rows;
                     if self.sources[self.current].listed.is_some() {
+                        // Only a list in a folder needs them, to tell what it leaves out.
                         self.named.extend(draft.image.path().and_then(path_hash));
                     }
                     let pair = self.finish(draft);
@@ -207,11 +212,13 @@ impl Iterator for PairReader {
                     return Some(pair);
                 }
                 Some(Err(error)) => {
+                    // Entries that the list leaves out are no rows of it.
                     self.rows_read += u64::from(!self.list_done);
                     return Some(Err(error));
                 }
                 None => match self.sources[self.current].listed.clone() {
                     Some((folder, list)) if !self.list_done => {
+                        // Moved, for the names of one list have no meaning for the next source.
                         let named = std::mem::take(&mut self.named);
                         let is_named =
                             move |path: &Path| path_hash(path).is_some_and(|h| named.contains(&h));

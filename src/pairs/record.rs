@@ -153,6 +153,7 @@ fn list_within(text: &str) -> Result<Option<Vec<String>>, RowRejection> {
     }
     match serde_json::from_str(text) {
         Ok(Value::Array(values)) => {
+            // A list of numbers is prose such as `[1]`, not captions.
             if !values.is_empty() && values.iter().all(Value::is_number) {
                 return Ok(None);
             }
@@ -164,6 +165,7 @@ fn list_within(text: &str) -> Result<Option<Vec<String>>, RowRejection> {
             texts.map_or_else(unread, |texts| Ok(Some(texts)))
         }
         Ok(_) => unread(),
+        // Python's `str` of a list is no JSON, and would become a caption with brackets.
         Err(_) if is_printed_list(text) || is_printed_dict(text) => unread(),
         Err(_) => Ok(None),
     }
@@ -229,6 +231,7 @@ pub(super) fn fullest(
     if let Some(taken) = said.iter().position(has_all) {
         return Ok(Some(taken));
     }
+    // No field has all texts: names the first two that differ.
     let mut valued = said.iter().filter(|(_, texts)| !texts.is_empty());
     let Some((key, known)) = valued.next() else {
         return Ok(None);

@@ -90,6 +90,7 @@ impl<R: BufRead> CsvRecords<R> {
         let first = loop {
             match self.read_line()? {
                 None => return Ok(None),
+                // Blank lines between records are no rows.
                 Some(line) if line.text.is_empty() && !line.too_long => {}
                 Some(line) => break line,
             }
@@ -102,12 +103,14 @@ impl<R: BufRead> CsvRecords<R> {
             too_long: first.too_long,
             broken_quotes: false,
         };
+        // Only its beginning was kept, so its quotes tell nothing.
         if first.too_long {
             return Ok(Some(found));
         }
         let mut end = first.end;
         let mut taken: Vec<InputLine> = Vec::new();
         while at == FieldState::Quoted {
+            // The line end belongs to the field whose quotes are open.
             buffer.extend_from_slice(end);
             let next = self.read_line()?;
             let fits = |line: &InputLine| {
@@ -131,6 +134,7 @@ impl<R: BufRead> CsvRecords<R> {
             }
         }
         if at == FieldState::Broken {
+            // From the last to the first, so that they come back in their order.
             for line in taken.into_iter().rev() {
                 self.ahead.push_front(line);
             }
@@ -148,6 +152,7 @@ impl<R: BufRead> CsvRecords<R> {
                 (FieldState::Quoted, b'"') => FieldState::Quote,
                 (FieldState::Quoted, _) => FieldState::Quoted,
                 (_, byte) if byte == self.delimiter => FieldState::FieldStart,
+                // Two quotes within a quoted field are one quote, and the field goes on.
                 (FieldState::FieldStart | FieldState::Quote, b'"') => FieldState::Quoted,
                 (FieldState::Quote, _) => FieldState::Broken,
                 _ => FieldState::Bare,

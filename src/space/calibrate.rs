@@ -32,6 +32,7 @@ pub struct ScoreNormalization {
 impl ScoreNormalization {
     /// The factor and the summand that correct the score of two inputs with these levels.
     pub(crate) fn between(self, other: Self) -> (f64, f64) {
+        // `((s - m) i + (s - n) j) / 2`, sorted by the score `s`.
         let [(m, i), (n, j)] = [self, other].map(|l| (f64::from(l.origin), f64::from(l.slope)));
         (0.5 * (i + j), -0.5 * (m * i + n * j))
     }
@@ -78,6 +79,7 @@ impl ScoreNormalizer {
         let unit = inverse(self.unit);
         let (origin, slope) = match self.hubness {
             HubnessCorrection::SNorm => (best.mean, inverse(best.deviation.max(FLOOR * self.unit))),
+            // CSLS is `2 s - m - n`; the mean of two levels halves the slope, hence 2.
             HubnessCorrection::Csls => (best.mean, 2.0 * unit),
             // `between` halves each level; the factor 2 restores the full `alpha r` of both inputs.
             HubnessCorrection::Nnn { alpha } => (2.0 * alpha * best.mean, unit),

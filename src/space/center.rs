@@ -33,6 +33,7 @@ impl MeanCentering {
             .iter()
             .map(|&d| {
                 let squared = 1.0 - 2.0 * f64::from(d) + mean_squared;
+                // Below the rounding the square may even be negative, whose root is NaN.
                 if squared > ROUNDING * (1.0 + mean_squared) {
                     (1.0 / squared.sqrt()) as f32
                 } else {
@@ -52,6 +53,7 @@ impl MeanCentering {
     pub(crate) fn query(&self, x: &[f32]) -> (Vec<f32>, f32) {
         let mut q: Vec<f32> = x.iter().zip(&self.mean).map(|(&a, &m)| a - m).collect();
         normalize_rest(&mut q, dot(x, x).sqrt() + self.mean_norm);
+        // Of the normalised query, so that the bias has the scale of the products it is added to.
         let bias = -dot(&q, &self.mean);
         (q, bias as f32)
     }

@@ -41,6 +41,7 @@ impl ClassHead {
         prompts: &[Vec<Representation>],
         aggregate: PromptAggregation,
     ) -> Self {
+        // A class without a prompt would score minus infinity or 0 / 0.
         debug_assert!(prompts.iter().all(|of_class| !of_class.is_empty()));
         let all = || prompts.iter().flatten();
         let banks = (0..shares.len())
@@ -66,6 +67,7 @@ impl ClassHead {
         );
         let mut sums = vec![0f64; self.class_of_prompt.len()];
         for (part, (bank, code)) in self.banks.iter().zip(&image.codes).enumerate() {
+            // Part by part: a bank holds the codes of all prompts of one part, ready for a single pass.
             let scores = bank.scores(code);
             for ((sum, score), levels) in sums.iter_mut().zip(scores).zip(&self.levels) {
                 *sum += contribution(&self.shares, &image.levels, levels, part, score);
@@ -100,6 +102,7 @@ impl ClassHead {
 
 /// `softmax(scale * scores)`, `[classes]`, summing to 1; empty for no classes.
 pub(crate) fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
+    // The largest score is subtracted first, so that no exponential overflows; the quotient is unchanged.
     let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights: Vec<f64> = scores
         .iter()

@@ -81,6 +81,7 @@ impl PromptRows {
 
     /// The score of each prompt, `[prompts]`.
     fn scores(&self, row: &RelativeRow) -> Vec<f64> {
+        // Only prompts that share an anchor are touched; the others keep a score of 0.
         let mut scores = vec![0.0; self.class_of.len()];
         for &(anchor, x) in row.entries() {
             for &(prompt, y) in &self.lists[anchor as usize] {
@@ -110,6 +111,7 @@ pub(crate) fn is_right(margin: f64) -> bool {
 }
 
 fn difference(right: f64, others: f64) -> f64 {
+    // With one class there is no other, so no margin and no answer.
     if right.is_finite() && others.is_finite() {
         right - others
     } else {
@@ -142,6 +144,7 @@ impl MarginEffect {
     /// Counts one image by its margins with and without the anchors.
     fn note(&mut self, with: f64, without: f64) {
         self.images += u64::from(with != without);
+        // Summed here; the callers divide by the number of images.
         self.margin += with - without;
         let (with, without) = (is_right(with), is_right(without));
         self.lost += u64::from(with && !without);
@@ -179,14 +182,17 @@ fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mu
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
     order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
     let (own, others): (Vec<u32>, Vec<u32>) = order.into_iter().partition(|&p| is_own(p));
+    // Remembers the anchor that touched a prompt last, so nothing has to be cleared between anchors.
     let mut touched_by = vec![u32::MAX; scores.len()];
     let mut entries = row.entries().iter().peekable();
     for (anchor, list) in (0u32..).zip(&prompts.lists) {
         let x = match entries.next_if(|e| e.0 == anchor) {
             Some(&(_, x)) => f64::from(x),
+            // No prompt has it and no image row either: nothing changes.
             None if list.is_empty() => continue,
             None => 0.0,
         };
+        // Removing the entry shortens the image's row, which scales all of its scores alike.
         let image = stretch(x * x);
         let (mut best_own, mut best_other) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         for &(prompt, y) in list {
@@ -200,6 +206,7 @@ fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mu
             };
             *best = best.max(score);
         }
+        // The first prompt in order that the anchor is not in is the best of all these.
         let untouched = |sorted: &[u32]| {
             let first = sorted.iter().find(|&&p| touched_by[p as usize] != anchor);
             first.map_or(f64::NEG_INFINITY, |&p| scores[p as usize] * image)

@@ -39,6 +39,7 @@ impl<'a> MatrixAnchors<'a> {
     ) -> Self {
         let rows = pairs.image.nrows();
         assert_eq!(rows, pairs.text.nrows(), "a pair is a row of both");
+        // Rows are handed out as slices, which needs contiguous rows.
         assert!(pairs.iter().all(|side| side.is_standard_layout()));
         assert!(anchors.is_sorted() && anchors.last().is_none_or(|&last| (last as usize) < rows));
         Self {
@@ -125,6 +126,7 @@ impl MatrixAnchors<'_> {
         let dim = rows.ncols().max(1);
         let weights = query.frame.weights();
         let block = |inputs: &[f32]| -> Vec<NearestAnchors> {
+            // Centre and mean are applied to the queries; the rows stay as they are.
             let (queries, biases): (Vec<Vec<f32>>, Vec<f32>) =
                 query.frame.queries(inputs, dim).into_iter().unzip();
             let flat = queries.concat();
@@ -134,6 +136,7 @@ impl MatrixAnchors<'_> {
                 .dot(&rows.t());
             let of_input = |(products, bias): (ndarray::ArrayView1<'_, f32>, &f32)| {
                 let similarity = |(anchor, &row): (u32, &u32)| {
+                    // Weights belong to stored rows, of which anchors are only some.
                     let weight = weights.map_or(1.0, |weights| weights[row as usize]);
                     (anchor, (products[row as usize] + bias) * weight)
                 };

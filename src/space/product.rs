@@ -44,6 +44,7 @@ impl RowMatrix {
 
     /// The number of rows.
     pub(crate) fn len(&self) -> usize {
+        // `checked_div`: a matrix without columns has no rows to count.
         self.values.len().checked_div(self.width).unwrap_or(0)
     }
 
@@ -66,6 +67,7 @@ impl RowMatrix {
             KernelTable::detect().f32_rows(vectors, &self.values, &mut out);
             return out;
         }
+        // Whole shares for threads, for handing out less work costs more than it saves.
         let shares = vectors.len() * rows / SHARE;
         let shares = shares.clamp(1, rayon::current_num_threads());
         let share = rows.div_ceil(shares).max(1);
@@ -74,6 +76,7 @@ impl RowMatrix {
             .par_chunks(share * width)
             .map(|values| times_share(values, width, vectors))
             .collect();
+        // Each share holds some rows of every vector, so they are put side by side.
         for (at, products) in (0..).step_by(share).zip(products) {
             let count = products.len() / n;
             let of_each = products.chunks_exact(count);

@@ -40,9 +40,12 @@ impl RelativeRow {
         powered = powered
             .into_iter()
             .map(|(anchor, s)| (anchor, power(s / largest, params)))
+            // Zero weights are dropped so that every stored entry takes part in scores.
             .filter(|&(_, w)| w != 0.0 && w.is_finite())
             .collect();
+        // Sorted: two rows are compared by walking both in order.
         powered.sort_unstable_by_key(|&(anchor, _)| anchor);
+        // Summed in double precision and in order of the anchors, so that the order of the search does not show.
         let norm = powered.iter().map(|(_, w)| w * w).sum::<f64>().sqrt();
         let entries = if norm > 0.0 {
             powered

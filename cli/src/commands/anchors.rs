@@ -267,9 +267,11 @@ fn run_remove(args: &RemoveArgs, context: &CommandContext) -> anyhow::Result<()>
             let mut ids: HashSet<String> = args.id.iter().cloned().collect();
             if let Some(file) = &args.ids_file {
                 let text = read_text(file, "one id per line")?;
+                // Blank lines are no ids, or a trailing one would be reported as missing.
                 let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
                 ids.extend(lines.map(str::to_owned));
                 if ids.is_empty() {
+                    // An empty file is more likely a mistake than a wish to remove nothing.
                     let said = format!("{}: holds no id; write one id per line", file.display());
                     return Err(BadInput(said).into());
                 }
@@ -341,6 +343,7 @@ fn run_show(args: &ShowArgs, context: &CommandContext) -> anyhow::Result<()> {
         ];
         context.print(format::facts(&rows))?;
     }
+    // What was found is shown first; the missing ids decide the exit code.
     if missing.is_empty() {
         return Ok(());
     }
@@ -367,6 +370,7 @@ fn exported(record: &PairRecord) -> Map<String, Value> {
 fn run_export(args: &ExportArgs, context: &CommandContext) -> anyhow::Result<()> {
     check_outputs([output("--out", &args.out, OutputKind::Pairs)], &[])?;
     let set = open(&args.set, context)?;
+    // Overwriting a source would lose what the set was made from.
     if let Some(out) = &args.out {
         refuse_source("--out", out, set.path())?;
     }
@@ -383,6 +387,7 @@ fn run_export(args: &ExportArgs, context: &CommandContext) -> anyhow::Result<()>
             .into_iter()
             .try_for_each(|line| context.print(with_bytes_written(line?.to_string())));
     };
+    // Written aside and renamed, so that a list which breaks off replaces nothing.
     let mut file = std::io::BufWriter::new(FileReplacement::begin(out)?);
     for line in lines {
         writeln!(file, "{}", with_bytes_written(line?.to_string()))?;

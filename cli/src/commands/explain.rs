@@ -146,9 +146,11 @@ pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
         options,
     } = &question;
     let templates = match (&asked.caption, templates) {
+        // A caption is compared as it is, without the words of a template.
         (true, _) => PromptTemplates::parse(["{}"])?,
         (false, given) => given.clone().unwrap_or_default(),
     };
+    // Before the images are encoded, so that a wrong filter is told at once.
     let rest = args.without.rest(set)?;
     let classifier = |set| {
         let options = options.clone();
@@ -166,6 +168,7 @@ pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
         .as_ref()
         .map(|rest| classifier(&rest.set))
         .transpose()?;
+    // Explained one by one, but classified together, so that all workers are busy.
     let mut lines = Vec::new();
     for (image, answer) in asked
         .images
@@ -260,7 +263,9 @@ fn without(
 ) -> anyhow::Result<CounterfactualAnswer> {
     let label = &explained.reasons.label;
     let class = then.labels().iter().position(|l| l == label);
+    // The index may not be taken over: it is looked up by name in the other head.
     let class = class.expect("both are of the same labels");
+    // The same vector in the other set: the image is not encoded twice.
     let mut answers = then.answers(vec![answer.vector])?;
     let answer = answers.pop().expect("one vector has one answer");
     Ok(CounterfactualAnswer {
@@ -282,6 +287,7 @@ fn finish(
     let count = lines.len();
     let mut entries = Vec::new();
     let mut advised = BTreeSet::new();
+    // A hint is given once, however many images it is for.
     for (image, found) in lines {
         match &found {
             ExplainOutcome::Failed { error, hint } => {
@@ -315,6 +321,7 @@ fn finish(
     for hint in advised {
         context.note(hints::line(hint));
     }
+    // Nothing could be used at all, which is an error; some failures are lines in a list.
     if entries.is_empty() {
         return Err(BadInput(format!("0 of {count} images could be used, see above")).into());
     }

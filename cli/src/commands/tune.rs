@@ -93,8 +93,10 @@ struct TuneReport<'a> {
 pub fn run(args: &TuneArgs, context: &CommandContext) -> anyhow::Result<()> {
     let mut set = open(&args.set, context)?;
     let labelled = validation(args, &mut set, context)?;
+    // The weights that the stored vectors have, which the search scales from.
     let members = PerModality::of(|modality| blocks(&set.encoder(modality).identity));
     let pairs = TunePairs::read(&set, MOST_PAIRS)?;
+    // Told, since the advice then rests on a sample.
     if set.len() > MOST_PAIRS {
         context.note(format!(
             "asif: tuned on {} of {} pairs",
@@ -112,14 +114,17 @@ pub fn run(args: &TuneArgs, context: &CommandContext) -> anyhow::Result<()> {
     };
     let options = FoldOptions {
         seed: args.seed,
+        // Without an inner fold there is nothing to choose on.
         inner: args.folds.max(1),
     };
     let watch = context.watch();
     let tuned = tune::tune(subject, &options, watch.progress, watch.cancel)?;
+    // Only where the outer fold confirmed the gain; else `--apply` changes nothing.
     let applied = if args.apply && tuned.is_change() {
         let change = ("tune", changes(&tuned, &set).join("; "));
         let (recipe, options) = (&tuned.recommended, args.write.options());
         Some(match &tuned.members {
+            // Other weights of encoders rewrite the vectors; another recipe alone is a line in the manifest.
             Some(to) => {
                 let weights = to.as_ref().map(|blocks| blocks.weights.as_slice());
                 let graphs = GraphPolicy::default();
@@ -283,6 +288,7 @@ fn changes(tuned: &TuneOutcome, set: &AnchorSet) -> Vec<String> {
     let weighed = tuned.members.iter().flat_map(PerModality::iter);
     for (modality, to) in Modality::BOTH.into_iter().zip(weighed) {
         let old = &set.encoder(modality).identity;
+        // The name holds the weights, so equal names mean equal weights after rounding.
         if let Some((new, _)) = old.reweighed(&to.weights)
             && new.name != old.name
         {
@@ -297,6 +303,7 @@ fn changes(tuned: &TuneOutcome, set: &AnchorSet) -> Vec<String> {
 fn differences(old: &Recipe, new: &Recipe) -> Vec<String> {
     let line = |sign: &str, part: &WeightedPart| format!("{sign} {} {}", part.weight, part.part);
     let missing = |of: &Recipe, other: &Recipe, sign: &str| -> Vec<String> {
+        // A part with another setting is shown as one that goes and one that comes.
         let parts = of.parts.iter().filter(|p| !other.parts.contains(p));
         parts.map(|p| line(sign, p)).collect()
     };

@@ -41,6 +41,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyMatrix> {
     let metadata = file
         .metadata()
         .map_err(Error::io(path, "reading its size"))?;
+    // A folder can be opened as a file, and its reading fails with a message that confuses.
     if metadata.is_dir() {
         return Err(Error::NotAFile {
             path: path.to_owned(),
@@ -54,6 +55,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyMatrix> {
         return Err(refuse("expected a .npy file, found another".to_owned()));
     }
     let mut header_start = 10;
+    // Version 1 has a length of 16 bits, later ones of 32.
     let header_len = if start[6] == 1 {
         usize::from(u16::from_le_bytes([start[8], start[9]]))
     } else {
@@ -62,6 +64,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyMatrix> {
         header_start = 12;
         u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize
     };
+    // Checked before the allocation, since the length comes from the file.
     if header_len > LONGEST_HEADER {
         return Err(refuse(format!(
             "expected a header of a page, found {header_len} bytes"
@@ -76,6 +79,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyMatrix> {
             "expected '<f4' in C order, [rows, dim], found {header}"
         ))
     })?;
+    // Compared with the file's length before memory of that size is asked for.
     let bytes = rows.checked_mul(dim).and_then(|count| count.checked_mul(4));
     if bytes != Some(len - header_start - header_len as u64) {
         return Err(refuse(format!(
@@ -95,6 +99,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyMatrix> {
 fn shape_of(header: &str) -> Option<(u64, u64)> {
     let plain: String = header.chars().filter(|c| !c.is_whitespace()).collect();
     if !plain.contains("'descr':'<f4'") || !plain.contains("'fortran_order':False") {
+        // Fortran order would read rows as columns without an error.
         return None;
     }
     let shape = plain.split_once("'shape':(")?.1.split_once(')')?.0;

@@ -78,6 +78,7 @@ pub fn run(options: &BenchOptions) -> Result<BenchReport> {
                 &error.to_string(),
             )
         })?;
+    // Without a round or a query there is no time to report.
     if options.k == 0 || options.batch == 0 || options.rounds == 0 {
         return Err(argument("k, batch and rounds", "at least 1", "0"));
     }
@@ -97,6 +98,7 @@ fn measure(options: &BenchOptions, vectors: NpyMatrix, queries: &NpyMatrix) -> R
     writer.push_rows(&vectors.data)?;
     let mut file_bytes = writer.finish()?.file_bytes;
     let mut build_s = began.elapsed().as_secs_f64();
+    // Freed before the measurement, since its pages would count as memory of the search.
     drop(vectors);
 
     let began = Instant::now();
@@ -107,6 +109,7 @@ fn measure(options: &BenchOptions, vectors: NpyMatrix, queries: &NpyMatrix) -> R
         .chunks_exact(queries.dim)
         .map(VectorQuery::new)
         .collect();
+    // The answers that recall is counted against.
     let exact = set.search_batch(&queries, options.k)?;
 
     let (n, dim) = (set.len(), set.dim());
@@ -134,11 +137,13 @@ fn measure(options: &BenchOptions, vectors: NpyMatrix, queries: &NpyMatrix) -> R
         PlannedSearch::Hnsw(hnsw) => ("hnsw", hnsw.wanted_ef(), None),
     };
 
+    // Found once for the recall; this also warms the caches before the times are taken.
     let found = searcher.search_batch(&queries, options.k)?;
     let mut times = Vec::with_capacity(options.rounds * queries.len());
     for _ in 0..options.rounds {
         for query in &queries {
             let began = Instant::now();
+            // `black_box`, or a result that nobody uses could be optimised away.
             std::hint::black_box(searcher.search(query, options.k)?);
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }

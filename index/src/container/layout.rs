@@ -31,6 +31,7 @@ impl SectionName {
         let bytes = name.as_bytes();
         let mut out = [0; 8];
         let mut i = 0;
+        // A `while` loop, because iterators do not work in a `const fn`.
         while i < bytes.len() && i < 8 {
             out[i] = bytes[i];
             i += 1;
@@ -51,6 +52,7 @@ impl SectionName {
         let len = self.0.iter().position(|&b| b == 0).unwrap_or(8);
         len > 0
             && self.0[..len].iter().all(u8::is_ascii_graphic)
+            // Non-zero bytes after the first zero would make two names print alike.
             && self.0[len..].iter().all(|&b| b == 0)
     }
 }
@@ -119,6 +121,7 @@ pub fn encode_header(kind: [u8; 8], file_len: u64, entries: &[SectionEntry]) -> 
     {
         slot.copy_from_slice(&entry.encode());
     }
+    // Computed last, with its own field still zero, as readers will see it.
     let checksum = header_checksum(&page);
     page[CHECKSUM_OFFSET..CHECKSUM_OFFSET + 8].copy_from_slice(&checksum.to_le_bytes());
     page

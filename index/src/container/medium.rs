@@ -81,6 +81,7 @@ impl TemporaryFile {
             let random = RandomState::new().build_hasher().finish();
             let path = destination.with_file_name(format!(".{kept}.tmp-{random:016x}"));
             let mut options = fs::OpenOptions::new();
+            // `create_new`: a file of another writer with this name must not be overwritten.
             options.read(true).write(true).create_new(true);
             match before(FileOperation::Create, &path).and_then(|()| options.open(&path)) {
                 Ok(file) => {
@@ -104,12 +105,14 @@ impl TemporaryFile {
 
     /// Syncs the file, renames it to its destination, and syncs the folder.
     pub(super) fn publish(&mut self, destination: &Path) -> Result<()> {
+        // File, name, folder, in this order: a name in a synced folder must not lead to unsynced bytes.
         before(FileOperation::Sync, &self.path)
             .and_then(|()| self.file.sync_all())
             .map_err(Error::io(&self.path, "syncing"))?;
         before(FileOperation::Rename, destination)
             .and_then(|()| fs::rename(&self.path, destination))
             .map_err(Error::io(destination, "renaming"))?;
+        // From here on dropping must not remove it, even if the folder cannot be synced.
         self.published = true;
         sync_folder_of(destination)
     }

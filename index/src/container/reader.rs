@@ -52,6 +52,7 @@ impl<'a> Container<'a> {
                 "the file is cut short or is not an asif file; write it again",
             ));
         };
+        // Magic bytes first: without them nothing else of the page means anything.
         if page[..8] != MAGIC {
             return Err(not_readable(
                 path,
@@ -85,6 +86,7 @@ impl<'a> Container<'a> {
                 format!("expected checksum {expected:016x}, found {found:016x}"),
             ));
         }
+        // After the checksum: a damaged kind would otherwise be reported as another kind of file.
         if page[16..24] != kind {
             return Err(not_readable(
                 path,
@@ -161,6 +163,7 @@ impl<'a> Container<'a> {
     /// # Errors
     /// [`Error::Section`] naming the first section that differs, [`Error::Header`] for padding.
     pub fn verify(&self) -> Result<()> {
+        // From the header on, so that padding before the first section is checked too.
         let mut end = HEADER_LEN;
         for entry in &self.entries {
             let range = entry.offset as usize..(entry.offset + entry.len) as usize;
@@ -211,6 +214,7 @@ fn read_table(page: &[u8; HEADER_LEN], found_len: u64, path: &Path) -> Result<Ve
             format!("expected {file_len} bytes, found {found_len}"),
         ));
     }
+    // Unused entries are zero, so that a later version cannot have meant something by them.
     let (used, unused) = page[TABLE_OFFSET..].split_at(count * ENTRY_LEN);
     if page[CHECKSUM_OFFSET + 8..TABLE_OFFSET]
         .iter()

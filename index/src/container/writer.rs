@@ -78,6 +78,7 @@ impl ContainerWriter {
     /// [`Error::Argument`] for an illegal or duplicate name, or one section too many.
     pub fn begin(&mut self, name: impl Into<SectionName>) -> Result<()> {
         let name = name.into();
+        // A section that was not ended has no checksum yet.
         self.end()?;
         let used = self.entries.iter().any(|e| e.name == name);
         if !name.is_legal() || used || self.entries.len() == MAX_SECTIONS {
@@ -140,6 +141,7 @@ impl ContainerWriter {
         let start = self
             .entries
             .iter()
+            // Only within one section: padding and other sections are not what the caller wrote.
             .find(|e| e.name == name && at + buffer.len() as u64 <= e.len)
             .map(|e| e.offset + at)
             .ok_or_else(|| Error::section(self.temporary(), name, "read back past its end"))?;
@@ -149,6 +151,7 @@ impl ContainerWriter {
         let file = self.file.get_mut();
         file.seek(SeekFrom::Start(start))
             .and_then(|_| file.read_exact(buffer))
+            // Back to the end, where the next section goes.
             .and_then(|()| file.seek(SeekFrom::Start(self.position)))
             .map(|_| ())
             .map_err(Error::io(&path, "reading back"))
@@ -178,6 +181,7 @@ impl ContainerWriter {
 
     /// Ends the open section, if any, and pads to the next legal offset.
     pub(crate) fn end(&mut self) -> Result<()> {
+        // Ending twice is harmless, since `begin` and `finish` both end what is open.
         let Some((mut entry, hash)) = self.open.take() else {
             return Ok(());
         };

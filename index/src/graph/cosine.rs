@@ -29,6 +29,7 @@ impl<'a> CodeCosines<'a> {
                 // At most 127^2 a column, so that even the widest vectors (65,536 columns) stay below 2^31.
                 squares += code * code;
             }
+            // A row equal to the centre has no direction and is similar to nothing.
             let inverse = if squares == 0 {
                 0.0
             } else {

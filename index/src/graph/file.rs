@@ -67,6 +67,7 @@ impl HnswGraph {
         let path = source.path();
         let container = Container::open(source.bytes(), path, KIND)?;
         let meta = GraphMeta::decode(container.section(META)?, path)?;
+        // A graph of other vectors would give plausible but wrong answers, so the content is compared too.
         let found = (meta.nodes, meta.dim, meta.fingerprint);
         let expected = (set.len() as u64, set.dim(), set.fingerprint());
         if found != expected {
@@ -79,11 +80,13 @@ impl HnswGraph {
                 advice: "build the graph again for this vector set",
             });
         }
+        // Lengths first: every later cast and slice relies on them.
         for (section, expected) in meta.lengths() {
             expect_len(&container, path, section, expected)?;
         }
         let mut upper = Vec::with_capacity(meta.upper);
         for level in 1..=meta.upper {
+            // A section's length counts bytes; here they must be whole numbers of four.
             let nodes = container.range(nodes_of(level))?;
             let count = nodes.len() as u64 / 4;
             if nodes.len() % 4 != 0 || count == 0 || count > meta.nodes {
@@ -94,13 +97,16 @@ impl HnswGraph {
             expect_len(&container, path, links_of(level), len)?;
             upper.push((nodes, container.range(links_of(level))?));
         }
+        // An extra layer means that `meta` is not of this file: the search would begin in the wrong layer.
         if container.has(nodes_of(meta.upper + 1)) {
             let problem = format!("expected {} upper layers, found more", meta.upper);
             return Err(Error::section(path, META, problem));
         }
+        // The entry counts nodes of the top layer, which may be layer 0 itself.
         let top = upper
             .last()
             .map_or(meta.nodes, |(nodes, _)| nodes.len() as u64 / 4);
+        // An empty graph has entry 0, which is never followed.
         if u64::from(meta.entry) >= top.max(1) {
             let problem = format!("expected an entry below {top}, found {}", meta.entry);
             return Err(Error::section(path, META, problem));
@@ -138,6 +144,7 @@ impl HnswGraph {
                 }
             }
         }
+        // NaN ranks behind every number, so the row of such a step would never be an answer.
         if let Some(at) = self.steps().iter().position(|v| !v.is_finite()) {
             let problem = format!("expected finite numbers, found {}", self.steps()[at]);
             return Err(Error::section(path, STEPS, problem));
@@ -146,6 +153,7 @@ impl HnswGraph {
         let mut below: Option<UpperLayer<'_>> = None;
         for (at, upper) in self.upper_layers().enumerate() {
             let section = nodes_of(at + 1);
+            // Ascending, because searches find a node of an upper layer by binary search.
             let ascending = upper.nodes.windows(2).all(|w| w[0] < w[1]);
             let inside = upper.nodes.iter().all(|&node| match below {
                 None => (node as usize) < n,
@@ -166,6 +174,7 @@ impl HnswGraph {
             below = Some(upper);
         }
         let mut seen = vec![false; n];
+        // Upper layers are left out: every search ends in layer 0, and only its links decide what is found.
         let reachable = mark_from(self.entry_node(), self.links(), self.meta.width, &mut seen);
         let links = self.links().iter().filter(|&&to| to != NIL).count();
         Ok(GraphReport {
@@ -231,6 +240,7 @@ impl HnswGraph {
 
     /// The entry as a node of layer 0.
     pub(super) fn entry_node(&self) -> u32 {
+        // An entry counts the nodes of its layer; the caller wants a node of layer 0.
         match self.upper.last() {
             None => self.meta.entry,
             Some((nodes, _)) => self.numbers(nodes)[self.meta.entry as usize],

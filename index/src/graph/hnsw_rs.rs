@@ -51,6 +51,7 @@ impl Build for HnswRsBuilder {
                 advice: "choose others",
             });
         }
+        // Without rows there is no entry point and nothing to convert.
         if set.is_empty() {
             let width = 2 * self.m + SPARE;
             return Ok(Layers {
@@ -78,6 +79,7 @@ struct CosineDistance;
 
 impl Distance<f32> for CosineDistance {
     fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
+        // Rounding can bring the product of two equal unit vectors above 1.
         (1.0 - Kernels::detect().f32_dot(a, b)).max(0.0)
     }
 }
@@ -115,6 +117,7 @@ impl HnswRs {
 
     /// Converts the graph to layers of this crate.
     fn layers(&self, n: usize, m: usize) -> Layers {
+        // Levels and links are collected by row first, for its iterator has no fixed order.
         let mut level_of = vec![0u8; n];
         let mut links_of: Vec<Vec<Vec<u32>>> = vec![Vec::new(); n];
         for point in self.theirs.get_point_indexation() {
@@ -137,20 +140,25 @@ impl HnswRs {
         let mut layers = Vec::new();
         for level in 0..=top {
             let rows: Vec<u32> = (0..n as u32)
+                // A point of a level is in all levels below it as well.
                 .filter(|&row| level_of[row as usize] >= level)
                 .collect();
             let most = if level == 0 { 2 * m } else { m };
+            // Slots are kept free for the links that make every node reachable.
             let width = most + SPARE;
             let mut links = vec![NIL; rows.len() * width];
             for (position, &row) in rows.iter().enumerate() {
                 let of_row = &links_of[row as usize][usize::from(level)];
+                // A node may stand in its own list there; in our format that is damage.
                 let inside = of_row.iter().filter(|&&to| to != row).take(most);
                 for (slot, to) in links[position * width..][..width].iter_mut().zip(inside) {
+                    // A neighbour that is not in the layer has no position; its slot stays empty.
                     *slot = rows.binary_search(to).map_or(NIL, |at| at as u32);
                 }
             }
             layers.push(Layer { rows, links, width });
         }
+        // The entry of the top layer is followed down, so all layers are made reachable from the same row.
         let first = layers.last().and_then(|layer| layer.rows.first().copied());
         for layer in &mut layers {
             if let Some(Ok(entry)) = first.map(|first| layer.rows.binary_search(&first)) {

@@ -23,6 +23,7 @@ const META_LEN: usize = 64;
 
 /// The section of the nodes of upper layer `level`, from 1.
 pub fn nodes_of(level: usize) -> SectionName {
+    // With at most [`MAX_UPPER`] layers the name fits the eight bytes of a section name.
     SectionName::new(&format!("nodes.{level}"))
 }
 
@@ -81,12 +82,14 @@ impl GraphMeta {
             nibble_width: number(28),
             fingerprint: u64_at(bytes, 32),
         };
+        // These bounds keep the products in `lengths` from overflowing.
         let fits = meta.nodes <= crate::vectors::MAX_ROWS
             && (1..=crate::vectors::MAX_DIM).contains(&meta.dim)
             && (1..=MAX_WIDTH).contains(&meta.width)
             && (1..=MAX_WIDTH).contains(&meta.upper_width)
             && meta.upper <= MAX_UPPER
             && meta.nibble_width == super::nibbles::width_of(meta.dim)
+            // Reserved bytes must be zero, so that a later version can give them a meaning.
             && bytes[40..].iter().all(|&b| b == 0);
         if fits {
             Ok(meta)

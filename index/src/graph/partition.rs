@@ -35,6 +35,7 @@ pub(super) fn partition(
 ) -> LeaderPartition {
     let n = rows.len();
     // Whole tiles, because the kernel multiplies that many leaders at once.
+    // With less than a tile of leaders the count is 0, and the rows are only cut up below.
     let count = (n / ROWS_PER_LEADER).min(MOST_LEADERS) / TILE * TILE;
     // With fewer leaders a row would be in over half of all parts: their pairs cost more than all pairs.
     if count < 2 * fan || n <= LARGEST_PART {
@@ -60,6 +61,7 @@ pub(super) fn partition(
         parts: parts
             .into_iter()
             .flat_map(cut)
+            // A part of one row has no pairs to compare.
             .filter(|p| p.len() > 1)
             .collect(),
         home,
@@ -84,6 +86,7 @@ fn draw(rows: &[u32], count: usize, seed: u64) -> Vec<u32> {
         .map(|&row| (mix(seed ^ mix(u64::from(row) + 1)), row))
         .collect();
     // The rows with the smallest hashes are an even sample that does not depend on threads.
+    // Only the set of the smallest is wanted, so a selection suffices before the sort.
     by_hash.select_nth_unstable(count - 1);
     by_hash.truncate(count);
     by_hash.sort_unstable();

@@ -52,8 +52,10 @@ pub(super) fn choose(
         rows: members,
         dropped,
     } = room;
+    // `out` is reused and holds the links of another row.
     out.clear();
     members.clear();
+    // Codes of all candidates side by side: each chosen one is compared with all later ones.
     members.extend(keys.iter().map(|&key| rows[id_of(key) as usize]));
     cosine.gather_into(members, gathered);
     dropped.clear();
@@ -139,6 +141,7 @@ pub(super) fn link(
         })
         .collect();
     let mut links = vec![NIL; rows.len() * width];
+    // Unused slots stay at the end, where readers stop at the first one.
     for (&row, keys) in order.iter().zip(&joined) {
         for (link, &key) in links[row as usize * width..][..width].iter_mut().zip(keys) {
             *link = id_of(key);

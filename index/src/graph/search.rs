@@ -208,6 +208,7 @@ impl<'a> GraphWalk<'a> {
                 let node = id_of(key) as usize;
                 self.meet(&links[node * width..][..width], scratch);
             }
+            // Nothing new, but more may be open: nodes whose links were all visited before.
             if scratch.new.is_empty() {
                 match scratch.open.peek() {
                     Some(&key) if key >> 32 >= top.floor() >> 32 => continue,
@@ -253,6 +254,7 @@ impl<'a> GraphWalk<'a> {
         self.multiply(new, products);
         for (&node, &product) in new.iter().zip(&*products) {
             let score = self.score(node, product);
+            // NaN must be opened and offered too: with a damaged step it is the only way to `k` answers.
             if score >= top.floor_score() || score.is_nan() {
                 open.push(key_of(score, node));
                 if self.allows(node) {
@@ -289,6 +291,7 @@ impl<'a> GraphWalk<'a> {
                 let Some((next, score)) = scored.max_by(|a, b| a.1.total_cmp(&b.1)) else {
                     break;
                 };
+                // Strictly better, or two equal nodes would lead to each other for ever.
                 if score.is_nan() || score <= best {
                     break;
                 }

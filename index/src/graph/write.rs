@@ -44,17 +44,20 @@ pub fn write_graph(
     builder: &dyn GraphBuilder,
 ) -> Result<GraphSummary> {
     let layers = builder.build(set)?;
+    // Before the first byte is written: a bad graph must not begin a file.
     check(&layers, set.len())?;
     let order = if layers.order.is_empty() {
         (0..set.len() as u32).collect()
     } else {
         layers.order.clone()
     };
+    // Links are stored as nodes in the order of the file, so rows must be translated.
     let mut node_of = vec![0u32; set.len()];
     for (node, &row) in (0u32..).zip(&order) {
         node_of[row as usize] = node;
     }
 
+    // A set without vectors still gets a file, so that reading it needs no special case.
     let empty = GraphLayer {
         width: 2,
         ..GraphLayer::default()
@@ -73,10 +76,12 @@ pub fn write_graph(
     };
     writer.section(META, &meta.encode())?;
     writer.section(ROWS, bytemuck::cast_slice(&order))?;
+    // In blocks: the links of a large graph need not be held a second time.
     writer.begin(LINKS)?;
     let mut links = Vec::new();
     for rows in order.chunks(BLOCK) {
         links.clear();
+        // Rows stand in the order of the file, which the builder chose so that neighbours lie together.
         for &row in rows {
             let of_row = &base.links[row as usize * base.width..][..base.width];
             links.extend(
@@ -113,12 +118,14 @@ fn write_nibbles(
     let mut steps = vec![0f32; order.len()];
     let mut codes = vec![0u8; width * BLOCK.min(order.len())];
     writer.begin(NIBBLES)?;
+    // A block's codes are made on all cores and written by one thread, so the file stays in order.
     for (rows, steps) in order.chunks(BLOCK).zip(steps.chunks_mut(BLOCK)) {
         let codes = &mut codes[..rows.len() * width];
         rows.par_iter()
             .zip(codes.par_chunks_exact_mut(width))
             .zip(steps)
             .with_min_len(64)
+            // Short tasks would cost more to hand out than to run.
             .for_each(|((&row, out), step)| {
                 *step = nibbles::encode(set.vector(row as usize), center, out);
             });
@@ -135,6 +142,7 @@ fn renumber(layer: &GraphLayer, node_of: &[u32]) -> (Vec<u32>, Vec<u32>) {
         .zip(0u32..)
         .map(|(&row, at)| (node_of[row as usize], at))
         .collect();
+    // Readers search an upper layer's nodes by bisection, so they are sorted by node, not by row.
     sorted.sort_unstable();
     let mut position = vec![0u32; sorted.len()];
     for (new, &(_, old)) in (0u32..).zip(&sorted) {
@@ -159,13 +167,16 @@ fn entry_of(layers: &GraphLayers, node_of: &[u32]) -> u32 {
     let Some(top) = layers.layers.last() else {
         return 0;
     };
+    // An empty graph has no entry row; 0 is what readers expect there.
     let Some(&row) = top.rows.get(layers.entry as usize) else {
         return 0;
     };
     let node = node_of[row as usize];
+    // In layer 0 a node's position is its number.
     if layers.layers.len() == 1 {
         return node;
     }
+    // The position after sorting is the number of nodes before it.
     top.rows
         .iter()
         .filter(|&&other| node_of[other as usize] < node)
@@ -191,6 +202,7 @@ fn check(layers: &GraphLayers, rows: usize) -> Result<()> {
     let mut below: Option<&GraphLayer> = None;
     for layer in &layers.layers {
         let ascending = layer.rows.windows(2).all(|w| w[0] < w[1]);
+        // Rows ascend, so the last one bounds them all.
         let inside = layer.rows.last().is_none_or(|&row| (row as usize) < rows);
         let width = (1..=MAX_WIDTH).contains(&layer.width);
         if !ascending || !inside || !width || layer.links.len() != layer.rows.len() * layer.width {
@@ -210,6 +222,7 @@ fn check(layers: &GraphLayers, rows: usize) -> Result<()> {
         }
         below = Some(layer);
     }
+    // The file has one width for all upper layers, and searches begin in the top one, which cannot be empty.
     let upper = layers.layers.get(1..).unwrap_or(&[]);
     if upper
         .iter()
@@ -228,6 +241,7 @@ fn check(layers: &GraphLayers, rows: usize) -> Result<()> {
                 _ => return refuse("an order that is not a permutation of the rows"),
             }
         }
+        // Without repetitions and with the right length it is a permutation.
         if layers.order.len() != rows {
             return refuse("an order that leaves rows out");
         }

@@ -110,6 +110,7 @@ pub struct IndexPlan {
 /// # Errors
 /// [`Error::Argument`] for a recall that is not above 0 and at most 1.
 pub fn plan(set: &VectorSet, graph: Option<&HnswGraph>, wanted: PlanTarget) -> Result<IndexPlan> {
+    // Written so that NaN fails too.
     if !(wanted.recall > 0.0 && wanted.recall <= 1.0) {
         return Err(Error::Argument {
             what: "recall",
@@ -134,6 +135,7 @@ pub fn plan(set: &VectorSet, graph: Option<&HnswGraph>, wanted: PlanTarget) -> R
     let vectors = trial_vectors(set);
     let queries: Vec<VectorQuery<'_>> = vectors.iter().map(|v| VectorQuery::new(v)).collect();
     let exact = set.search_batch(&queries, wanted.k)?;
+    // Recall and time are of the same queries, so that they can be weighed against each other.
     let attempt = |choice: SearchMethod, searcher: &dyn VectorSearch| -> Result<PlanTrial> {
         let found = searcher.search_batch(&queries, wanted.k)?;
         let query_ms = time(searcher, &queries, wanted)?;
@@ -157,6 +159,7 @@ pub fn plan(set: &VectorSet, graph: Option<&HnswGraph>, wanted: PlanTarget) -> R
             let choice = SearchMethod::Sketch { candidates };
             let found = attempt(choice, &sketch.candidates(candidates))?;
             tried.push(found);
+            // The margin keeps a moment of other load from ending the trials.
             let slower = found.query_ms > SLOWER * flat.query_ms;
             if found.recall >= enough || slower || began.elapsed() > share {
                 break;
@@ -182,6 +185,7 @@ pub fn plan(set: &VectorSet, graph: Option<&HnswGraph>, wanted: PlanTarget) -> R
         .filter(|t| t.recall >= enough)
         .min_by(|a, b| a.query_ms.total_cmp(&b.query_ms))
         .copied();
+    // Where nothing reaches the recall only the exact scan is sure to.
     let choice = best.map_or(SearchMethod::Exact, |best| best.choice);
     Ok(IndexPlan {
         choice,
@@ -254,6 +258,7 @@ impl VectorSearch for PlannedSearch<'_> {
 
 /// The recall that trials must show for `wanted` to be expected.
 pub(super) fn enough(wanted: f64) -> f64 {
+    // A share of what may be missing, so that the margin shrinks as the wanted recall nears 1.
     (wanted + MARGIN * (1.0 - wanted)).min(1.0)
 }
 
@@ -283,6 +288,7 @@ fn time(
         }
     } else {
         let batch: Vec<VectorQuery<'_>> = queries
+            // Few trial queries fill a batch by repetition.
             .iter()
             .cycle()
             .take(wanted.batch.min(64))
@@ -294,6 +300,7 @@ fn time(
             times.push(began.elapsed().as_secs_f64() * 1e3 / batch.len() as f64);
         }
     }
+    // The median, because a single disturbed run must not decide.
     times.sort_by(f64::total_cmp);
     Ok(times[times.len() / 2])
 }

@@ -75,8 +75,10 @@ impl MachineCosts {
 
     /// The expected milliseconds of one query through a graph.
     pub fn graph_ms(&self, n: usize, dim: usize, k: usize) -> f64 {
+        // A walk needs somewhat more than k candidates, and a constant for small k.
         let beam = k as f64 * 1.25 + 16.0;
         let visits = (beam * VISITS_A_NODE).min(n as f64);
+        // Graph codes take 4 bits a number, so a cache line holds 128 of them.
         let lines = dim.next_multiple_of(128) as f64 / 128.0;
         visits * (lines * self.line_ns + VISIT_NS) / 1e6
     }
@@ -109,6 +111,7 @@ fn fastest(runs: usize, mut run: impl FnMut()) -> f64 {
         run();
         began.elapsed().as_nanos() as f64
     });
+    // The minimum, because everything else on the machine only makes a run slower.
     times.fold(f64::INFINITY, f64::min).max(1.0)
 }
 

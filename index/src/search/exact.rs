@@ -98,6 +98,7 @@ fn rows_of_a_block(dim: usize) -> usize {
 fn scan_one(set: &VectorSet, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
     let candidates = query.candidates(set.len());
     let mut top = TopK::new(query.wanted(k).min(candidates));
+    // Few allowed ids: reading their rows one by one touches less memory than a scan.
     if let Some(allowed) = query.allowed
         && candidates < set.len() / SPARSE
     {
@@ -119,6 +120,7 @@ fn scan_one(set: &VectorSet, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit
 /// Offers the f32 scores of `ids`, which are all below the set's length and allowed.
 pub(super) fn score_ids(set: &VectorSet, query: &VectorQuery<'_>, ids: &[u32], top: &mut TopK) {
     let kernels = KernelTable::detect();
+    // On the stack and in chunks, so that no query allocates for its products.
     let mut dots = [0.0; 256];
     for ids in ids.chunks(dots.len()) {
         let dots = &mut dots[..ids.len()];
@@ -142,6 +144,7 @@ pub(super) fn score_wanted(
 ) {
     /// The fewest products of a task.
     const WORTH_A_THREAD: usize = 1024;
+    // Queries stand in one block, because the kernel addresses rows by number in one slice.
     let vectors: Vec<&[f32]> = queries.iter().map(|q| q.vector).collect();
     let asked = vectors.concat();
     let mut wanted: Vec<(u32, u32)> = (0u32..)
@@ -152,11 +155,13 @@ pub(super) fn score_wanted(
     wanted.sort_unstable();
     let mut dots = vec![0.0; wanted.len()];
     let share = wanted.len().div_ceil(rayon::current_num_threads());
+    // Short shares would cost more to hand out than to multiply.
     let share = share.max(WORTH_A_THREAD);
     wanted
         .par_chunks(share)
         .zip(dots.par_chunks_mut(share))
         .for_each(|(wanted, dots)| multiply_wanted(set, &asked, wanted, dots));
+    // One thread fills the lists: pushes are cheap beside the products, and a list belongs to one query.
     for (&(id, query), dot) in wanted.iter().zip(dots) {
         let query = query as usize;
         tops[query].push(queries[query].score(id as usize, dot), id);
@@ -172,6 +177,7 @@ fn multiply_wanted(set: &VectorSet, queries: &[f32], wanted: &[(u32, u32)], dots
     let (mut at, mut asked) = (0, 0);
     for entries in wanted.chunk_by(|a, b| a.0 == b.0) {
         let end = at + entries.len();
+        // Rows are scattered, so the processor cannot foresee them; the next few are asked for in advance.
         while asked < wanted.len().min(end + AHEAD) {
             let id = wanted[asked].0;
             if asked == 0 || wanted[asked - 1].0 != id {
@@ -179,6 +185,7 @@ fn multiply_wanted(set: &VectorSet, queries: &[f32], wanted: &[(u32, u32)], dots
             }
             asked += 1;
         }
+        // All queries that want this row are multiplied with it while it is in the cache.
         of_row.clear();
         of_row.extend(entries.iter().map(|&(_, query)| query));
         let row = set.vector(entries[0].0 as usize);
@@ -225,6 +232,7 @@ fn scan_group(set: &VectorSet, group: &[VectorQuery<'_>], k: usize) -> Vec<Vec<S
 /// Offers the scores of a block of dot products, the first of which belongs to the id `first`.
 fn offer(query: &VectorQuery<'_>, first: usize, dots: &[f32], top: &mut TopK) {
     match (query.weights, query.allowed) {
+        // The common cases have loops of their own without a branch for each row.
         (None, None) => {
             for (id, &dot) in (first as u32..).zip(dots) {
                 top.push(dot + query.bias, id);

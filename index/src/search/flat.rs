@@ -58,9 +58,11 @@ impl<'a> FlatSearch<'a> {
     /// The number of candidates to rescore.
     pub(super) fn handed_on(&self, k: usize) -> usize {
         let more = match self.rescore {
+            // The 16 help where a tenth of a small `k` is nothing.
             RescorePrecision::Exact | RescorePrecision::Halves => {
                 ((k as f32 * self.extra) as usize).saturating_add(16)
             }
+            // Codes are the final scores then; more candidates would only be cut off again.
             RescorePrecision::Codes => 0,
         };
         k.saturating_add(more)
@@ -127,6 +129,7 @@ impl VectorSearch for FlatSearch<'_> {
         for query in queries {
             query.check(self.set.len(), self.set.dim())?;
         }
+        // A single sparse query has its own path; in a group, one pass over the codes serves all of them.
         if let [query] = queries
             && self.lets_few_through(query)
         {

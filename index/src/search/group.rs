@@ -72,11 +72,13 @@ impl<'a> QueryGroup<'a> {
     /// rayon pool.
     pub fn candidates(&self, wanted: impl Fn(&VectorQuery<'_>) -> TopK + Sync) -> Vec<TopK> {
         let rows = self.set.len();
+        // A share must be worth a thread: below it one thread reads as fast as memory delivers.
         let shares = self.set.codes().len().saturating_mul(self.queries.len()) / SHARE;
         let shares = shares.clamp(1, rayon::current_num_threads());
         // Whole chunks, so that only the last share has an incomplete one.
         let share = rows.div_ceil(shares).next_multiple_of(CHUNK);
         let starts: Vec<usize> = (0..rows).step_by(share.max(1)).collect();
+        // Each share collects in lists of its own, so that no lock is taken in the scan.
         let none = || self.queries.iter().map(&wanted).collect::<Vec<TopK>>();
         let merge = |mut all: Vec<TopK>, more: Vec<TopK>| {
             all.iter_mut().zip(more).for_each(|(top, t)| top.merge(t));
@@ -101,6 +103,7 @@ impl<'a> QueryGroup<'a> {
             true => CHUNK,
             false => (BLOCK / stride / 4 * 4).max(4),
         };
+        // Products of a chunk lie query by query, so that scoring reads them in order.
         let mut dots = vec![0; self.queries.len().next_multiple_of(TILE) * CHUNK];
         let mut tile_dots = vec![0; TILE * block.min(CHUNK)];
         let mut scratch = ScoreScratch::default();
@@ -117,6 +120,7 @@ impl<'a> QueryGroup<'a> {
                         dots[at..at + count].copy_from_slice(products);
                     }
                 }
+                // The last tile may be filled with zeros, so it counts more queries than there are.
                 let tiled = (self.tiles.len() * TILE).min(self.coded.len());
                 let left = self.coded[tiled..].iter();
                 for (coded, dots) in left.zip(dots[tiled * CHUNK..].chunks_exact_mut(CHUNK)) {

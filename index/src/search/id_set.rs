@@ -23,6 +23,7 @@ impl IdSet {
             words: vec![u64::MAX; len.div_ceil(64)],
             len,
         };
+        // Bits past the range stay zero: counts and equality look at whole words.
         if !len.is_multiple_of(64)
             && let Some(last) = set.words.last_mut()
         {
@@ -57,6 +58,7 @@ impl IdSet {
 
     /// Inserts an id; false if it is past the range.
     pub fn insert(&mut self, id: usize) -> bool {
+        // The length in bits is compared, not that of the words, whose last one may reach further.
         if id < self.len {
             self.words[id / 64] |= 1 << (id % 64);
         }
@@ -86,6 +88,7 @@ impl IdSet {
         let mut out = Self::none(len);
         for (at, slot) in out.words.iter_mut().enumerate() {
             let low = word(skip + at) >> shift;
+            // A shift by 64 overflows, and there is nothing to add then.
             let high = if shift == 0 {
                 0
             } else {
@@ -93,6 +96,7 @@ impl IdSet {
             };
             *slot = low | high;
         }
+        // The last word may have taken bits of ids past the slice.
         if !len.is_multiple_of(64)
             && let Some(last) = out.words.last_mut()
         {
@@ -115,6 +119,7 @@ impl IdSet {
             let mut rest = word;
             std::iter::from_fn(move || {
                 let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+                // Clears the lowest bit that is set.
                 rest &= rest - 1;
                 Some(at * 64 + bit)
             })

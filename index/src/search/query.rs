@@ -100,12 +100,14 @@ impl<'a> VectorQuery<'a> {
         if self.vector.len() != dim {
             return Err(Error::length("query vector", dim, self.vector.len()));
         }
+        // All scores would be NaN, and the answers simply the first ids.
         if let Some(at) = self.vector.iter().position(|v| !v.is_finite()) {
             return Err(not_finite("query vector", self.vector[at]));
         }
         if !self.bias.is_finite() {
             return Err(not_finite("query bias", self.bias));
         }
+        // Weights and filters are indexed by id; a wrong length would panic in the middle of a scan.
         if let Some(weights) = self.weights
             && weights.len() != len
         {

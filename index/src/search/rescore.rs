@@ -49,12 +49,14 @@ impl RescorePrecision {
         candidates: TopK,
         k: usize,
     ) -> Vec<SearchHit> {
+        // Their scores are those of the codes already.
         if self == Self::Codes {
             return candidates.finish();
         }
         let mut ids = candidates.into_ids();
         // Rescoring reads memory upwards then; the answers have a total order, so theirs does not matter.
         ids.sort_unstable();
+        // Wanted may exceed what was found; a list that cannot fill would keep no floor.
         let mut top = TopK::new(query.wanted(k).min(ids.len()));
         self.score(set, query, &ids, &mut top);
         top.finish()
@@ -69,6 +71,7 @@ impl RescorePrecision {
         candidates: Vec<TopK>,
         k: usize,
     ) -> Vec<Vec<SearchHit>> {
+        // These scores have no kernel that turns rows and queries around, so queries are rescored one by one.
         if self == Self::Codes || (self == Self::Halves && set.halves().is_some()) {
             let each = queries.par_iter().zip(candidates);
             return each
@@ -82,6 +85,7 @@ impl RescorePrecision {
             .map(|(query, ids)| TopK::new(query.wanted(k).min(ids.len())))
             .collect();
         score_wanted(set, queries, &ids, &mut tops);
+        // Sorting a list is short work; several make a task.
         let tops = tops.into_par_iter().with_min_len(TILE);
         tops.map(TopK::finish).collect()
     }

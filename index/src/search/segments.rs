@@ -22,6 +22,7 @@ impl<'a> SegmentedSearch<'a> {
     /// # Errors
     /// [`Error::Argument`] when they have more ids together than fit in a `u32`.
     pub fn new(parts: Vec<&'a dyn VectorSearch>) -> Result<Self> {
+        // Saturating, so that an overflow is refused below instead of wrapping to a small number.
         let len = parts
             .iter()
             .fold(0usize, |sum, part| sum.saturating_add(part.len()));
@@ -68,6 +69,7 @@ impl VectorSearch for SegmentedSearch<'_> {
 
     fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         self.check(query)?;
+        // Not limited by segment: all of the best may lie in one of them.
         let mut top = TopK::new(query.wanted(k).min(self.len));
         for (base, part) in self.with_bases() {
             let allowed = query.allowed.map(|set| set.slice(base, part.len()));
@@ -91,6 +93,7 @@ impl VectorSearch for SegmentedSearch<'_> {
         for (base, part) in self.with_bases() {
             let allowed: Vec<_> = queries
                 .par_iter()
+                // A slice of a bitmap copies words, so with many queries it is worth the threads.
                 .with_min_len(TILE)
                 .map(|query| query.allowed.map(|set| set.slice(base, part.len())))
                 .collect();
@@ -104,6 +107,7 @@ impl VectorSearch for SegmentedSearch<'_> {
                     local
                 })
                 .collect();
+            // A segment is finished for all queries before the next, so that its vectors are read once.
             for (hits, top) in part.search_batch(&local, k)?.into_iter().zip(&mut tops) {
                 for hit in hits {
                     top.push(hit.score, base as u32 + hit.id);

@@ -138,6 +138,7 @@ impl<'a> SketchSearch<'a> {
             let factors = &sketches.factors[ids.clone()];
             kernels.estimates(&sums[..estimates.len()], factors, line, estimates);
             if let Some(along) = sketches.along.get(ids.clone()) {
+                // The part along the centre is known exactly for each row and is added apart.
                 let pairs = estimates.iter_mut().zip(along);
                 pairs.for_each(|(e, a)| *e += times * a);
             }

@@ -23,6 +23,7 @@ impl TopK {
     pub fn new(k: usize) -> Self {
         Self {
             k,
+            // At least 64, since selecting among a few keys would run after every push.
             room: k.saturating_mul(2).max(64),
             keys: Vec::new(),
             floor: 0,
@@ -62,6 +63,7 @@ impl TopK {
     /// Offers a key.
     #[inline]
     pub fn push_key(&mut self, key: u64) {
+        // Equal keys cannot occur, because the id is part of the key.
         if key > self.floor {
             self.keys.push(key);
             if self.keys.len() >= self.room {
@@ -78,6 +80,7 @@ impl TopK {
     #[cold]
     #[inline(never)]
     fn shrink(&mut self) {
+        // Nothing is wanted; the highest floor refuses everything that follows.
         if self.k == 0 {
             self.keys.clear();
             self.floor = u64::MAX;

@@ -57,6 +57,7 @@ fn dot<T: Copy>(a: &[f32], b: &[T], widen: impl Fn(T) -> f32) -> f32 {
         }
         fused(&mut lanes, &a, &b);
     }
+    // Halves are added in this order in every kernel: floats are not associative.
     for half in [8, 4, 2, 1] {
         for l in 0..half {
             lanes[l] += lanes[l + half];
@@ -164,6 +165,7 @@ pub fn estimates(sums: &[u16], factors: &[f32], line: EstimateParams, out: &mut 
 pub fn count_from(values: &[f32], floor: f32) -> usize {
     let block = |values: &[f32]| values.iter().map(|&v| u32::from(v >= floor)).sum::<u32>();
     values
+        // In parts, so that 32-bit counters, which can be vectorised, do not overflow.
         .chunks(1 << 16)
         .map(|part| block(part) as usize)
         .sum()
@@ -172,6 +174,7 @@ pub fn count_from(values: &[f32], floor: f32) -> usize {
 /// Appends the places of the values that are `floor` or more.
 pub fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
     for (part, values) in values.chunks(16).enumerate() {
+        // Few values pass, so 16 are tested at once before any is looked at.
         if values.iter().any(|&v| v >= floor) {
             let places = (16 * part as u32..).zip(values);
             ids.extend(places.filter(|(_, v)| **v >= floor).map(|(at, _)| at));

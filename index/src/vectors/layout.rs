@@ -84,6 +84,7 @@ impl VectorSetMeta {
             )));
         }
         let stride = u32_at(bytes, 12) as usize;
+        // The stride follows from the dimension; another one would shift every row of codes.
         if stride != stride_of(dim) {
             return Err(damaged(format!(
                 "expected a stride of {}, found {stride}",
@@ -91,6 +92,7 @@ impl VectorSetMeta {
             )));
         }
         let flags = u32_at(bytes, 16);
+        // A flag of a newer program announces sections that this one would pass over.
         if flags & !KNOWN_FLAGS != 0 || bytes[20..].iter().any(|&b| b != 0) {
             return Err(damaged(format!(
                 "expected known flags and zeros, found flags {flags:#x}"
@@ -111,6 +113,7 @@ impl VectorSetMeta {
         let dim = self.dim as u64;
         let center = self.has_center.then_some((CENTER, dim * 4));
         let halves = self.has_halves.then_some((HALVES, self.rows * dim * 2));
+        // Sketches are stored in whole blocks of rows.
         let rounded = self.rows.next_multiple_of(SKETCH_ROWS as u64);
         let sketches = self.has_sketches.then_some([
             (SKETCHES, rounded * sketch_width_of(self.dim) as u64),

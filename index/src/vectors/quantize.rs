@@ -21,6 +21,7 @@ pub fn quantize_row(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
 }
 
 fn quantize(values: impl ExactSizeIterator<Item = f32> + Clone, out: &mut [u8]) -> f32 {
+    // Two passes over the values, hence `Clone`: the scale is known only after the first.
     let largest = values.clone().fold(0.0f32, |m, v| m.max(v.abs()));
     // The difference of a centre and a row of opposite sign can overflow, and dividing by a subnormal scale
     // would overflow too; both rows are coded as if they were the centre.
@@ -35,6 +36,7 @@ fn quantize(values: impl ExactSizeIterator<Item = f32> + Clone, out: &mut [u8]) 
     for (code, value) in codes.iter_mut().zip(values) {
         *code = (code_of(value * inverse) + i32::from(ZERO_CODE)) as u8;
     }
+    // Padding has the code of zero, so that it adds nothing to a product with a query's zeros.
     padding.fill(ZERO_CODE);
     scale
 }
@@ -55,6 +57,7 @@ impl QueryCodes {
     pub fn new(vector: &[f32], stride: usize) -> Self {
         let mut stored = vec![ZERO_CODE; stride];
         let scale = quantize_row(vector, &[], &mut stored);
+        // The top bit flipped takes off the offset of 128.
         let codes: Vec<i8> = stored.iter().map(|&c| (c ^ ZERO_CODE) as i8).collect();
         let sum: i32 = codes.iter().map(|&c| i32::from(c)).sum();
         Self {
@@ -68,6 +71,7 @@ impl QueryCodes {
 /// Rounds half away from zero; `value` is within the levels up to one rounding error.
 fn code_of(value: f32) -> i32 {
     let rounded = (value + 0.5f32.copysign(value)) as i32;
+    // A rounding error at the largest value must not wrap to the smallest code.
     rounded.clamp(-(LEVELS as i32), LEVELS as i32)
 }
 

@@ -71,6 +71,7 @@ impl VectorSet {
         let path = source.path();
         let container = Container::open(source.bytes(), path, KIND)?;
         let meta = VectorSetMeta::decode(container.section(META)?, path)?;
+        // Lengths first: the casts below rely on them.
         for (section, expected) in meta.lengths() {
             let found = container.range(section)?.len() as u64;
             if found != expected {
@@ -81,6 +82,7 @@ impl VectorSet {
                 ));
             }
         }
+        // A section that `meta` does not announce was written by something else; it is not ignored.
         for (section, expected) in [
             (CENTER, meta.has_center),
             (HALVES, meta.has_halves),
@@ -109,6 +111,8 @@ impl VectorSet {
         let along = (meta.has_sketches && meta.has_center)
             .then(|| container.range(ALONG))
             .transpose()?;
+        // The checksum in the table stands for the content, so that a graph can be matched without reading
+        // vectors.
         let fingerprint = container.checksum(VECTORS)?;
         Ok(Self {
             len: meta.rows as usize,
@@ -140,6 +144,7 @@ impl VectorSet {
             (FACTORS, self.sketches().map_or(&[], |s| s.factors)),
             (ALONG, self.sketches().map_or(&[], |s| s.along)),
         ] {
+            // NaN ranks behind every number, so the row would never be an answer, without an error.
             if let Some(at) = numbers.iter().position(|v| !v.is_finite()) {
                 let problem = format!("expected finite numbers, found {} at {at}", numbers[at]);
                 return Err(Error::section(path, section, problem));

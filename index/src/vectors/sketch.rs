@@ -42,6 +42,7 @@ pub fn sketch_rows(
     let finite = |value: f64| Some(value as f32).filter(|v| v.is_finite()).unwrap_or(0.0);
     bits.fill(0);
     for (j, row) in rows.chunks_exact(dim).enumerate() {
+        // In double precision, for sums of squares over wide rows lose digits in 32 bits.
         let (mut squares, mut sum, mut product) = (0.0f64, 0.0f64, 0.0f64);
         for (p, (columns, middle)) in row.chunks(8).zip(center.chunks(8)).enumerate() {
             let mut byte = 0;
@@ -95,6 +96,7 @@ impl QuerySketch {
         let four = vector.chunks(4).map(size).fold(0.0, f32::max);
         // Rounding adds at most half a step to each number; the bound leaves room for that.
         let room = ALL_COLUMNS - vector.len() as f32 / 2.0;
+        // The larger of both bounds: four columns fit a byte and all columns 16 bits.
         let step = (four / (FOUR_COLUMNS - 2.0)).max(size(vector) / room);
         let inverse = 1.0 / step;
         // A query of norm 0, or whose step underflows or overflows, gets estimates of 0.
@@ -108,6 +110,7 @@ impl QuerySketch {
                 total += number.abs();
                 for (state, sum) in table.iter_mut().enumerate() {
                     let sign = if state >> b & 1 == 1 { 1 } else { -1 };
+                    // A bit adds the number's size where it agrees in sign, and nothing where not.
                     *sum += (number * sign).max(0) as u8;
                 }
             }

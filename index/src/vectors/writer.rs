@@ -57,6 +57,7 @@ impl VectorSetWriter {
                 advice: "give vectors of a dimension in that range",
             });
         }
+        // A given centre enters every code, so a NaN in it would spoil all rows at once.
         if let CodeCenter::Given(center) = &options.center
             && (center.len() != dim || center.iter().any(|v| !v.is_finite()))
         {
@@ -71,6 +72,7 @@ impl VectorSetWriter {
             });
         }
         let mut writer = ContainerWriter::create(path, KIND)?;
+        // The vectors come first in the file, because their number is unknown until the last row.
         writer.begin(VECTORS)?;
         let mean = matches!(options.center, CodeCenter::Mean);
         let sums = vec![0.0; if mean { dim } else { 0 }];
@@ -125,6 +127,7 @@ impl VectorSetWriter {
                 rows.len(),
             ));
         }
+        // Compared by subtraction, which cannot overflow: `rows` never exceeds the maximum.
         let count = (rows.len() / self.dim) as u64;
         if count > MAX_ROWS - self.rows {
             return Err(Error::Argument {
@@ -142,6 +145,7 @@ impl VectorSetWriter {
                 value: rows[at],
             });
         }
+        // Infinity in half precision would win or lose every comparison, whatever the query.
         if self.halves
             && let Some(at) = rows.iter().position(|&v| !f16::from_f32(v).is_finite())
         {
@@ -171,11 +175,13 @@ impl VectorSetWriter {
     /// # Errors
     /// [`Error::Io`]; the destination is then unchanged.
     pub fn finish(mut self) -> Result<VectorSetSummary> {
+        // From here on rows are read back from the temporary file, so their section must be complete.
         self.writer.end()?;
         let rows = self.rows;
         let center = match self.center {
             CodeCenter::None => None,
             CodeCenter::Given(center) => Some(center),
+            // An empty set has no mean; 0 / 0 would write NaN.
             CodeCenter::Mean if rows == 0 => None,
             CodeCenter::Mean => Some(self.sums.iter().map(|s| (s / rows as f64) as f32).collect()),
         };
@@ -203,6 +209,7 @@ impl VectorSetWriter {
         if let Some(center) = &center {
             self.writer.section(CENTER, bytemuck::cast_slice(center))?;
         }
+        // `meta` comes last, when all that it announces is known to be written.
         self.writer.section(META, &meta.encode())?;
         let path = self.writer.path().to_owned();
         let file_bytes = self.writer.finish()?.file_bytes;

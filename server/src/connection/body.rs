@@ -65,6 +65,7 @@ impl BodyTracker {
             let rest = &bytes[at..];
             match &mut self.at {
                 BodyState::Bytes(left) => {
+                    // On 32-bit machines the rest may not fit; a part of it is enough for now.
                     let some = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= some as u64;
                     return match *left {
@@ -79,6 +80,7 @@ impl BodyTracker {
                     if *left > 0 {
                         return BodyProgress::More;
                     }
+                    // The line end of a chunk may arrive later than its last byte.
                     self.at = BodyState::ChunkEnd(0);
                 }
                 BodyState::ChunkEnd(came) => {
@@ -99,12 +101,14 @@ impl BodyTracker {
                     let some = end.map_or(rest.len(), |end| end + 1);
                     line.extend_from_slice(&rest[..some]);
                     at += some;
+                    // A line without an end would grow without a bound.
                     if line.len() > LINE {
                         return BodyProgress::Malformed;
                     }
                     if end.is_none() {
                         return BodyProgress::More;
                     }
+                    // hyper counts extensions over the whole body, and closes without an answer beyond its limit.
                     let behind = line.iter().position(|byte| *byte == b';');
                     self.extensions += behind.map_or(0, |at| line.len() - at);
                     if self.extensions > LINE {
@@ -127,6 +131,7 @@ impl BodyTracker {
                     at += 1;
                     *all += 1;
                     match byte {
+                        // An empty line ends the trailers, and with them the body.
                         b'\n' if *line == 0 => return BodyProgress::Ended(at),
                         b'\n' => {
                             *line = 0;
@@ -146,8 +151,10 @@ impl BodyTracker {
 
 /// The size in the size line of a chunk; extensions after `;` are ignored.
 fn chunk_size(line: &[u8]) -> Option<u64> {
+    // Strictly CR LF: a lone LF is read differently by other programs (request smuggling).
     let text = std::str::from_utf8(line.strip_suffix(b"\r\n")?).ok()?;
     let digits = text.split(';').next()?.trim_end_matches([' ', '\t']);
+    // `from_str_radix` would accept a sign.
     let hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     hex.then(|| u64::from_str_radix(digits, 16).ok())?
 }

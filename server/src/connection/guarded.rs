@@ -92,6 +92,7 @@ impl<S> GuardedStream<S> {
     fn refuse(&mut self, refusal: Refusal) {
         self.link.refuse(self.heads, refusal);
         self.link.head_came(false);
+        // To hyper a refused head is a request too, so it counts as one.
         self.heads += 1;
         self.checked.extend_from_slice(STAND_IN);
         self.head = Vec::new();
@@ -134,6 +135,7 @@ impl<S> GuardedStream<S> {
             }
         }
         let before = self.head.len();
+        // One byte more than allowed shows that the head is too long.
         let room = head::HEAD_BYTES + 1 - before;
         self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
         let Some(end) = end_of_head(&self.head, before) else {
@@ -167,6 +169,7 @@ impl<S> GuardedStream<S> {
     /// requests that are still being answered.
     fn poll_unanswered(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let is_whole = matches!(self.step, StreamStep::Head);
+        // The response is still being taken: ending now would cut it off.
         if is_whole && self.link.phase().0 == ConnectionPhase::Sending {
             self.after_answer = Some(context.waker().clone());
             return Poll::Pending;
@@ -185,6 +188,7 @@ impl<S> GuardedStream<S> {
     /// Ready when the time limit for a head has passed.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (phase, since) = self.link.phase();
+        // Only silence is limited here; bodies and answers have limits of their own.
         if phase != ConnectionPhase::Silent {
             self.timer = None;
             return Poll::Pending;
@@ -193,6 +197,7 @@ impl<S> GuardedStream<S> {
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(until)));
+        // The phase may have begun anew since the timer was set.
         if timer.deadline() != until {
             timer.as_mut().reset(until);
         }
@@ -294,6 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         self.link.taken();
         if let Some(waiting) = self.after_answer.take() {
+            // Written is answered: whoever waits to close may go on.
             waiting.wake();
         }
         Poll::Ready(Ok(()))
@@ -302,6 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         let me = &mut *self;
         ready!(Pin::new(&mut me.stream).poll_shutdown(context))?;
+        // Nothing was refused, so nothing unread can reset the connection.
         if matches!(me.step, StreamStep::Head) {
             return Poll::Ready(Ok(()));
         }
@@ -324,6 +331,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
             match buffer.filled().len() {
                 n if n > 0 && read.is_ok() => {
                     linger.bytes = linger.bytes.saturating_sub(n);
+                    // Every byte renews the wait, but never past the end of all patience.
                     let next = linger.until.min(Instant::now() + LINGER);
                     linger.timer.as_mut().reset(next);
                 }

@@ -68,6 +68,7 @@ pub(super) fn cut_off() -> Refusal {
 /// # Errors
 /// When the first line, as far as it was received, is not one of HTTP/1.
 pub(super) fn check_start(so_far: &[u8]) -> Result<(), Refusal> {
+    // The first byte of a TLS handshake.
     if so_far.first() == Some(&0x16) {
         return Err(bad(
             "this port speaks HTTP without TLS; use http://, or a proxy with TLS in front",
@@ -83,6 +84,7 @@ pub(super) fn check_start(so_far: &[u8]) -> Result<(), Refusal> {
             "the first line is not that of an HTTP request; expected METHOD TARGET HTTP/1.1",
         ));
     }
+    // Refused before the target has ended, so that nobody sends megabytes of it.
     match target {
         Some(target) if target.len() > TARGET_BYTES => Err(long_target()),
         _ => Ok(()),
@@ -108,6 +110,7 @@ pub(super) fn check(head: &[u8]) -> Result<BodyLength, Refusal> {
     {
         return Err(long_target());
     }
+    // CONNECT asks for a tunnel, which this server does not offer.
     if request.method == Some("CONNECT") {
         return Err(Refusal::method());
     }
@@ -204,9 +207,11 @@ fn body_length(headers: &[httparse::Header<'_>], is_old: bool) -> Result<BodyLen
     let mut lengths = values(headers, "content-length");
     match (codings.next(), lengths.next()) {
         (None, None) => Ok(BodyLength::Known(0)),
+        // Two lengths are the classic way to smuggle a request past a proxy.
         (Some(_), Some(_)) => Err(bad(
             "the headers `content-length` and `transfer-encoding` exclude each other; send one",
         )),
+        // Programs of HTTP/1.0 do not know the header and would see the chunks as the body.
         (Some(_), None) if is_old => Err(bad("HTTP/1.0 has no `transfer-encoding`; send HTTP/1.1")),
         (Some(coding), None) => {
             match codings.next().is_none() && coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
@@ -220,6 +225,7 @@ fn body_length(headers: &[httparse::Header<'_>], is_old: bool) -> Result<BodyLen
             }
         }
         (None, Some(length)) => {
+            // `parse` accepts a leading `+`, which RFC 9110 does not.
             let digits = length.iter().all(u8::is_ascii_digit) && lengths.next().is_none();
             let number = std::str::from_utf8(length)
                 .ok()

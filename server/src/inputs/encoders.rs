@@ -208,6 +208,7 @@ impl SharedEncoders {
         let factors = set.factors(Modality::Image, self.embedder.image().identity())?;
         let is_named = |picture: &RequestPicture| picture.address().is_some();
         let named = pictures.iter().filter(|picture| is_named(picture)).count();
+        // All places or none: half a batch that waits for the rest would block others.
         let mut sent = places(&self.places, pictures.len() - named)
             .ok_or_else(|| Refusal::busy("too many images wait for the encoder"))?;
         let mut named = places(&self.fetches, named)
@@ -240,6 +241,7 @@ impl SharedEncoders {
                 Err(rejected) => return Ok(Err(rejected)),
             },
         };
+        // Announced before it is decoded, so that the encoder waits a moment for it.
         let mut coming = Some(self.images.announce());
         let most = DecodeBudget::process().limit() / LARGE_PART;
         let image = match self.prepared(&self.decoders, picture, most).await? {
@@ -262,6 +264,7 @@ impl SharedEncoders {
             }
         };
         let vector = self.images.submit(vec![image]);
+        // Submitted: nothing is to be waited for any more.
         drop(coming);
         let mut vectors = vector.await?;
         drop(place);
@@ -310,6 +313,7 @@ impl SharedEncoders {
                 )))),
             })
             .collect();
+        // Texts over the limit have a result already and are not encoded.
         let missing: Vec<usize> = (0..texts.len()).filter(|&i| vectors[i].is_none()).collect();
         let hits = texts.len() - missing.len();
         self.metrics.looked_up("texts", true, hits);
@@ -326,6 +330,7 @@ impl SharedEncoders {
             let made = try_join_all(chunks.iter().map(submit)).await?;
             let places = chunks.iter().copied().flatten();
             for (&place, vector) in places.zip(made.into_iter().flatten()) {
+                // Rejections are not kept, for they are cheap to find again.
                 if let Ok(vector) = &vector {
                     let weight = texts[place].len() + size_of_val(&**vector);
                     let (text, vector) = (texts[place].clone(), Arc::clone(vector));
@@ -355,6 +360,7 @@ fn same_canary(set: &AnchorSet, modality: Modality, here: &EncoderEntry) -> Resu
         scaled(&here.canary, &factors),
     );
     let cosine = match built.len() == made.len() {
+        // Zero canaries give NaN, which is not at least the limit.
         true => dot(built, &made) / (dot(built, built) * dot(&made, &made)).sqrt(),
         false => 0.0,
     };

@@ -58,12 +58,14 @@ impl AccessPolicy {
     /// Whether these headers give access to the public routes. If no API key is set, any key is accepted:
     /// clients that require a key send a dummy.
     fn public(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        // The admin key must not travel with everyday requests, where more programs see it.
         let given = bearer(headers);
         if given.is_some() && given == self.admin {
             return Err(Refusal::forbidden(
                 "the admin key is not valid for public routes; send the API key",
             ));
         }
+        // Before the key: without a key of its own this check is all that the server has.
         if self.local {
             local_host(headers)?;
         }
@@ -83,6 +85,7 @@ impl AccessPolicy {
         };
         match bearer(headers) {
             Some(given) if given == *wanted => Ok(()),
+            // A client with the API key is told that it sent the wrong one of the two.
             given if given.is_some() && given == self.api => Err(Refusal::forbidden(
                 "the API key is not valid for admin routes; send the admin key",
             )),
@@ -115,6 +118,7 @@ async fn if_allowed(allowed: Result<(), Refusal>, request: Request, next: Next) 
     let Err(refusal) = allowed else {
         return next.run(request).await;
     };
+    // The body is read first, or the client may see a reset instead of the answer.
     let (parts, body) = request.into_parts();
     drain(&parts.headers, body).await;
     refusal.into_response()
@@ -152,6 +156,7 @@ fn is_local(host: &HeaderValue) -> bool {
         return false;
     };
     let name = authority.host();
+    // Brackets of IPv6 addresses are no part of the address.
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let loopback = bare
         .parse::<std::net::IpAddr>()

@@ -147,14 +147,17 @@ pub(super) async fn embed(
         .into_iter()
         .enumerate()
         .partition(|(_, input)| is_data_url(input));
+    // Taken once: the whole answer is of one generation.
     let (encoders, served) = (set.encoders(), set.served());
     let space = asked.space.unwrap_or_default();
+    // Before anything is encoded, since the size follows from the number of inputs.
     if space == EmbeddingSpace::Relative {
         check_relative(images.len() + texts.len(), served.set().len())?;
     }
     let (image_places, images): (Vec<_>, Vec<_>) = images.into_iter().unzip();
     let (text_places, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
     let pictures = images.into_iter().map(RequestPicture::Text).collect();
+    // Images and texts have queues of their own, so they are encoded side by side.
     let (images, vectors) = tokio::try_join!(
         encoders.pictures(pictures, served.set()),
         encoders.texts(&texts, served.set()),
@@ -169,6 +172,7 @@ pub(super) async fn embed(
         }
         for (place, vector) in places.iter().zip(&vectors) {
             if let Err(rejected) = vector {
+                // Counted from 1, as people count the inputs that they sent.
                 let message = format!("input {}, {modality}: {}", place + 1, rejected.reason);
                 return Err(Refusal::invalid("unusable_input", message));
             }
@@ -184,6 +188,7 @@ pub(super) async fn embed(
         data.extend(places.into_iter().zip(vectors));
     }
     let tokens = count_tokens(&app, encoders, texts).await?;
+    // Back in the order of the inputs, which were split by kind.
     data.sort_by_key(|(place, _)| *place);
     let encoding = asked.encoding_format.unwrap_or_default();
     let data = data.into_iter().map(|(index, vector)| {

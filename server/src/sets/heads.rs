@@ -51,6 +51,7 @@ impl LabelHeadSpec {
             )));
         }
         let parsed = LabelList::new(labels)?;
+        // Counted in the raw labels, before prompts are made: the limit is to prevent that work.
         let names: usize = labels.iter().map(|l| 1 + l.matches('|').count()).sum();
         let prompts = names.saturating_mul(templates.len());
         if prompts > limits.prompts {
@@ -62,6 +63,7 @@ impl LabelHeadSpec {
                 limits.prompts
             )));
         }
+        // Labels times templates: both may be at their limit and the product far beyond.
         let bytes = written(labels, names, &templates);
         let most = limits.prompts.saturating_mul(MEAN);
         if bytes > most {
@@ -77,6 +79,7 @@ impl LabelHeadSpec {
             hash.update(text.as_bytes());
         };
         labels.iter().for_each(|label| put(label));
+        // Ends the labels, so that no label can pass for a template.
         put("");
         templates.iter().for_each(&mut put);
         put(match aggregate {
@@ -114,6 +117,7 @@ impl LabelHeadSpec {
         served: &Arc<ServedGeneration>,
     ) -> Result<Arc<LabelHead>, Refusal> {
         let make = || self.make(app, encoders, Arc::clone(served));
+        // A head of mean prompts holds one row a label, the others one a prompt.
         let weight = match self.aggregate {
             PromptAggregation::Mean => self.labels().len(),
             PromptAggregation::Max | PromptAggregation::MeanScore => self.prompts,
@@ -161,6 +165,7 @@ impl LabelHeadSpec {
                 &searcher, labels, templates, flat, scoring,
             )?)
         };
+        // Large heads must not hold up short requests.
         match prompts.len() {
             ..=FEW => app.compute().run(head).await,
             _ => app.compute().run_long(head).await,

@@ -76,11 +76,13 @@ impl ServedSet {
     ) -> Result<Self, ServeError> {
         let options = LiveOptions {
             canary: Some(encoders.canary()?),
+            // Weights may differ, for what an encoder hands out is brought to those of a generation.
             any_weights: true,
             ..LiveOptions::default()
         };
         let live = Arc::new(LiveSet::open(&named.path, options)?);
         let name = named.name.clone();
+        // Said at the start too: the watcher reports changes only.
         if let Some(degraded) = &live.status().degraded {
             log_degraded(&name, &degraded.reason, degraded.damaged, &named.path);
         }
@@ -162,6 +164,7 @@ impl ServedSet {
     pub fn served(&self) -> Arc<ServedGeneration> {
         let snapshot = self.live.load();
         let served = self.served.load_full();
+        // The usual case takes no lock and makes nothing.
         if served.is(&snapshot) {
             return served;
         }
@@ -187,12 +190,14 @@ impl ServedSet {
         let live = self.served();
         let is_live = |n: u64| n == live.set().manifest().generation;
         let base = match generation {
+            // The live one has caches that a copy of it would have to fill again.
             Some(n) if !is_live(n) => self.base(compute, n).await?,
             _ => live,
         };
         let Some(without) = without else {
             return Ok(base);
         };
+        // By hash, so that the key stays small whatever a request lists.
         let key = other(base.set(), Some(without.hash()));
         let (space, path) = (base.set().manifest().space.clone(), self.path().to_owned());
         let make = || {
@@ -213,6 +218,7 @@ impl ServedSet {
         generation: u64,
     ) -> Result<Arc<ServedGeneration>, Refusal> {
         let path = self.path().to_owned();
+        // Opened for each request: only its manifest tells whether the cached one is still of this folder.
         let set = compute
             .run_long(move || Ok(AnchorSet::open_generation(&path, generation)?))
             .await?;
@@ -283,6 +289,7 @@ impl PairExclusion {
             all.extend(rows);
         }
         let wanted: HashSet<String> = self.ids.iter().cloned().collect();
+        // An unknown id is an error, since an answer "without" it would look like one that it changed nothing in.
         let (rows, missing) = select::by_ids(set, &wanted)?;
         if let Some(first) = missing.first() {
             let n = missing.len();

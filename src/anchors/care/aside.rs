@@ -14,10 +14,12 @@ use crate::disk as fs;
 /// On an I/O error.
 pub(crate) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
     let path = folder.join(name);
+    // `found_itself`: a broken link is something too, and must move.
     if fs::found_itself(&path)?.is_none() {
         return Ok(());
     }
     fs::rename(&path, &free_place(set, name)?)?;
+    // The new name first: after a crash the file is under both or under the old one, never under none.
     fs::sync_folder(&set.join(layout::DAMAGED))?;
     Ok(fs::sync_folder(folder)?)
 }
@@ -29,6 +31,7 @@ pub(crate) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsEr
 /// On an I/O error.
 pub(crate) fn keep(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
     let path = folder.join(name);
+    // Only files can be linked; anything else cannot be replaced by a rename and has to move away.
     if !fs::found_itself(&path)?.is_some_and(|found| found.is_file()) {
         return put(set, folder, name);
     }
@@ -40,6 +43,7 @@ fn free_place(set: &Path, name: &str) -> Result<PathBuf, AnchorsError> {
     let aside = set.join(layout::DAMAGED);
     fs::create_dir_all(&aside)?;
     let mut place = aside.join(name);
+    // Earlier repairs may have put a file of this name aside, which must not be overwritten.
     let mut n = 1;
     while fs::found_itself(&place)?.is_some() {
         place = aside.join(format!("{name}.{n}"));
@@ -80,6 +84,7 @@ pub(crate) fn foreign(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
 pub(crate) fn clear(set: &Path) -> Result<(), AnchorsError> {
     let aside = set.join(layout::DAMAGED);
     let is_link = fs::found_itself(&aside)?.is_some_and(|found| found.is_symlink());
+    // All of it is asif's own, so the folder goes as a whole.
     if foreign(set)?.is_empty() && !is_link {
         return Ok(fs::remove_dir_all(&aside)?);
     }

@@ -86,6 +86,7 @@ pub(crate) struct UsedImages {
 pub(crate) fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
     let known = known(set)?;
     let mut used = UsedImages {
+        // One name is enough for the message; any of them forbids deleting images.
         unread: known.refused.into_keys().chain(known.closed).next(),
         ..UsedImages::default()
     };
@@ -131,6 +132,7 @@ pub(crate) fn unknown_links(
         let same = |other: &&PathBuf| {
             records(other, segment).is_ok_and(|m| (m.dev(), m.ino()) == (own.dev(), own.ino()))
         };
+        // Every set has one link of its own, and each known set that shares the inode one more.
         let links = own.nlink().saturating_sub(1);
         let links = links.saturating_sub(known.iter().filter(same).count() as u64);
         if links > 0 {
@@ -156,6 +158,7 @@ struct KnownSets {
 
 /// The anchor sets that the log names and those in the same folder as `set`.
 fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
+    // Fails with the error of a missing set, and not with one about its canonical path.
     if !fs::has_folder(set)? {
         publish::current(set)?;
     }
@@ -184,6 +187,7 @@ fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
     for folder in BTreeSet::from(folders) {
         // An unreadable folder is not an error here: a purge reports it.
         let Ok(names) = fs::names(&folder) else {
+            // Its sets may use the images of these pairs, which callers must know.
             known.closed.push(folder);
             continue;
         };
@@ -191,6 +195,7 @@ fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
             add(&folder.join(name), name.ends_with(ENDING));
         }
     }
+    // The set itself was found in its own folder.
     known.sets.remove(&set);
     Ok(known)
 }
@@ -203,6 +208,7 @@ fn real_set(path: &Path) -> Result<Option<PathBuf>, AnchorsError> {
     let is_set = fs::has_folder(path)?
         && (fs::has_file(&path.join(CURRENT))? || !manifest::list(path)?.is_empty());
     let real = is_set.then(|| fs_err::canonicalize(path)).transpose();
+    // Removed between the two questions: then it is no set.
     match real {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         real => Ok(real?),
@@ -219,6 +225,7 @@ fn look(other: &Path, ids: &HashSet<String>) -> OtherSet {
             let manifest = Manifest::read(other, &layout::generation_name(generation))?;
             let is_live = kept.last() == Some(&generation);
             let new = |id: &String| !seen.contains(id);
+            // Segments are shared by generations, so each is read once; the live one always, for its removals.
             if !is_live && !manifest.segments.iter().any(|entry| new(&entry.id)) {
                 continue;
             }
@@ -228,6 +235,7 @@ fn look(other: &Path, ids: &HashSet<String>) -> OtherSet {
             for (entry, segment) in entries.zip(opened.segments()) {
                 let unseen = seen.insert(entry.id.clone());
                 for local in 0..segment.len() {
+                    // Seen before: its ids are known, and only the live generation says which of them are live.
                     if !unseen && !is_live {
                         break;
                     }

@@ -84,8 +84,10 @@ pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, Ancho
         }
     }
     let first = good.manifest().generation;
+    // Each later generation is derived from the one before, so they are looked at in order.
     let mut at = BTreeMap::from([(first, RemovedRows::default())]);
     for n in first + 1..=newest {
+        // Files say exactly what is live; a record only names ids, and only where it can be read.
         let gone = match by_files(good, n)? {
             Some(rows) => RemovedRows {
                 rows,
@@ -123,6 +125,7 @@ fn by_record(
     at: &BTreeMap<u64, RemovedRows>,
     rows_by_id: &HashMap<String, usize>,
 ) -> Result<RemovedRows, AnchorsError> {
+    // What a change does not mention stays as it was before it.
     let before = at.get(&(n - 1));
     let mut gone = before
         .expect("generations are looked at in order, from the one that is gone back to")
@@ -136,6 +139,7 @@ fn by_record(
         return Ok(gone);
     }
     if let Some(source) = change.taken_from() {
+        // Content that was taken over has the removals of its source, known or read from its files.
         if let Some(gone) = at.get(&source) {
             return Ok(gone.clone());
         }
@@ -147,6 +151,7 @@ fn by_record(
         let (lines, all) = id_lines(good.path(), change)?;
         for line in lines {
             if let IdLine::Removed(id) = line {
+                // After a purge this is a hash; both forms are keys of the map.
                 gone.rows.extend(rows_by_id.get(&id));
             }
         }
@@ -168,11 +173,13 @@ fn id_lines(set: &Path, change: &ChangeRecord) -> Result<(Vec<IdLine>, bool), An
         let listed = if_whole(change_record::read_ids(set, change.generation))?;
         lines.extend(listed.into_iter().flatten());
     }
+    // A list that is cut short has fewer lines than the record counts.
     let is_removed = |line: &&IdLine| matches!(line, IdLine::Removed(_));
     let all = lines.iter().filter(is_removed).count() as u64 == change.removed;
     if !all {
         let name = layout::id_list_name(change.generation);
         let aside = set.join(layout::DAMAGED);
+        // A repair that was killed may have moved the list aside already.
         let mut places = vec![layout::log_folder(set).join(&name)];
         if fs::has_folder(&aside)? {
             let there = fs::names(&aside)?.into_iter();
@@ -202,6 +209,7 @@ fn by_files(good: &AnchorSet, generation: u64) -> Result<Option<BTreeSet<usize>>
     };
     let stored: Vec<usize> = manifest.segments.iter().map(|s| s.pairs as usize).collect();
     let live = removed.live(&stored);
+    // A count that disagrees means that the two files are not of one generation.
     if live.len() as u64 != manifest.counts.pairs {
         return Ok(None);
     }
@@ -212,6 +220,7 @@ fn by_files(good: &AnchorSet, generation: u64) -> Result<Option<BTreeSet<usize>>
         places.extend(local.map(|local| (entry.id.as_str(), local)));
         first += stored;
     }
+    // Segments with the same name have the same rows, so positions can be compared.
     let shared: HashSet<&str> = manifest.segments.iter().map(|s| s.id.as_str()).collect();
     let mut others = None;
     let mut gone = BTreeSet::new();
@@ -223,12 +232,14 @@ fn by_files(good: &AnchorSet, generation: u64) -> Result<Option<BTreeSet<usize>>
         let is_live = if shared.contains(id) {
             places.contains(&(id, local))
         } else {
+            // Read only when a segment is not shared, for it takes reading all records of the others.
             if others.is_none() {
                 others = hashes_of_others(good, &manifest, &places)?;
             }
             let Some(others) = &others else {
                 return Ok(None);
             };
+            // Other segments were merged or rebuilt, so a pair is recognised by its whole record.
             others.contains(&record_hash(&good.segments()[segment].record(local)?))
         };
         if !is_live {
@@ -279,6 +290,7 @@ fn own_records(set: &Path, entry: &SegmentEntry) -> Result<PairRecords, AnchorsE
     let records = PairRecords::open(&path)?;
     records.verify()?;
     let sum = entry.files.get(layout::PAIRS);
+    // A sound file of another segment would give the wrong pairs.
     let other = match sum {
         Some(sum) => content::header(&path)? != *sum,
         None => false,
@@ -303,6 +315,7 @@ pub(crate) fn logged(set: &Path, generation: u64) -> Result<HashSet<String>, Anc
         .collect();
     let mut kept: HashMap<u64, HashSet<String>> = HashMap::new();
     let mut removed = HashSet::new();
+    // In ascending order, so that a source is known before what was taken from it.
     for (&n, change) in changes.range(..=generation) {
         match change.taken_from() {
             Some(source) => {
@@ -324,6 +337,7 @@ pub(crate) fn logged(set: &Path, generation: u64) -> Result<HashSet<String>, Anc
                 }
             }
         }
+        // Only sources are kept: a copy for each generation would grow with the whole history.
         if sources.contains(&n) {
             kept.insert(n, removed.clone());
         }

@@ -78,6 +78,7 @@ fn counts_agree(set: &AnchorSet) -> Result<(), AnchorsError> {
         what,
     };
     let mut ids = HashSet::with_capacity(set.len());
+    // Skipped rows are not in the records; their list is checked elsewhere.
     let mut found = ManifestCounts {
         skipped: set.manifest().counts.skipped,
         ..ManifestCounts::default()
@@ -95,6 +96,7 @@ fn counts_agree(set: &AnchorSet) -> Result<(), AnchorsError> {
                 *tally.entry(value).or_insert(0) += 1;
             }
         }
+        // Ids are unique among live pairs only: a removed pair may have been added again.
         if let Some(id) = ids.replace(record.id) {
             return Err(damaged(format!("two live pairs have the id {id:?}")));
         }

@@ -93,12 +93,14 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
     encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
     watch: WorkControl<'_>,
 ) -> Result<AddReport, Error> {
+    // The lock is taken before the set is read, so that ids cannot be taken by another writer meanwhile.
     let mut writer = SetWriter::begin(&options.set, write)?;
     let mut live = writer.live()?;
     writer.mark("open");
     let taken: HashSet<String> = select::ids(&live)?.into_iter().collect();
     writer.mark("ids");
     let incoming = incoming().map_err(AnchorsError::from)?;
+    // Without the encoders, which would take seconds to open for nothing.
     if writer.dry_run() {
         return Ok(foresee(options, writer, &live, &taken, incoming)?);
     }
@@ -106,6 +108,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
     if options.accept_encoder {
         live.accept_encoders(&embedder)?;
     }
+    // Before anything is encoded: vectors of another encoder cannot be told apart afterwards.
     live.check_encoders(&embedder)?;
     writer.mark("encoders");
     let build_options = BuildOptions {
@@ -165,6 +168,7 @@ impl AddedSegment {
         manifest.segments.push(self.entry);
         manifest.counts.pairs += added;
         manifest.counts.captions += self.captions;
+        // Counted again over all segments, since compacted ones bring lists of their own.
         manifest.counts.skipped = skipped_rows::count(live.path(), &manifest.segments)?;
         for (tally, more) in [
             (&mut manifest.sources, self.sources),

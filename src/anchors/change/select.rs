@@ -35,6 +35,7 @@ impl MetadataFilter {
             rest = after.trim_start();
             match (word.split_once('='), terms.last_mut()) {
                 (Some((key, value)), _) if value.starts_with('"') => {
+                    // Found again in the whole text, because a quoted value may contain spaces that cut the word.
                     let begin = text.len() - after.len() - value.len();
                     let (value, after) = unquoted(&text[begin..]).ok_or_else(|| {
                         refuse("has a quote that is not closed before a space or the end")
@@ -43,6 +44,7 @@ impl MetadataFilter {
                     rest = after.trim_start();
                 }
                 (Some((key, value)), _) => terms.push((key.to_owned(), value.to_owned())),
+                // Values are written unquoted by people, and may have spaces.
                 (None, Some((_, value))) => {
                     value.push(' ');
                     value.push_str(word);
@@ -78,6 +80,7 @@ impl MetadataFilter {
         let meta = record.metadata();
         self.terms.iter().all(|(key, wanted)| {
             let found = match key.as_str() {
+                // Both spellings occur in lists; a filter means either.
                 "licence" | "license" => meta.get("licence").or(meta.get("license")),
                 key => meta.get(key),
             };
@@ -89,6 +92,7 @@ impl MetadataFilter {
 fn is_value(value: &serde_json::Value, wanted: &str) -> bool {
     match value {
         serde_json::Value::String(text) => text == wanted,
+        // Any entry counts, but the list as written does too.
         serde_json::Value::Array(entries) if entries.iter().any(|e| is_value(e, wanted)) => true,
         other => {
             let written = other.to_string();
@@ -117,7 +121,9 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 
 /// Whether a value must be quoted to be parsed back unchanged.
 fn needs_quotes(value: &str) -> bool {
+    // Runs of white space and line ends would come back as one space.
     let plain = value.split_whitespace().collect::<Vec<_>>().join(" ") == value;
+    // A later word with `=` would be read as the next term.
     let later_key = value.split(' ').skip(1).any(|word| word.contains('='));
     !plain || later_key || value.starts_with('"')
 }
@@ -185,6 +191,7 @@ fn live_pairs<T: Send>(
     let mut all = Vec::new();
     let mut first = 0;
     for (at, segment) in set.segments().iter().enumerate() {
+        // Records are read in parallel; collecting keeps the order of rows.
         let found: Vec<T> = (0..segment.len())
             .into_par_iter()
             .filter(|local| set.live().contains(first + local))

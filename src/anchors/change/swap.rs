@@ -121,6 +121,7 @@ fn restored(
 ) -> Result<NextGeneration, AnchorsError> {
     let mut manifest = chosen.manifest().clone();
     let generation = manifest.generation;
+    // The first source stays through several restores, for it is what the content really is of.
     manifest.restored = Some(manifest.restored.unwrap_or(generation));
     manifest.parent = parent(manifest.parent);
     let source = ChangeSource {
@@ -162,6 +163,7 @@ fn from_set(
     current: u64,
 ) -> Result<ChangeReceipt, AnchorsError> {
     let set = writer.set().to_owned();
+    // Read as a reader would: what does not open must not be brought here.
     let theirs = AnchorSet::open(other)?;
     newer_program::refuse(other, theirs.manifest().generation)?;
     writer.mark("open");
@@ -188,6 +190,7 @@ fn from_set(
     };
     manifest.tombstones = None;
     writer.publish(NextGeneration {
+        // Brought along as bits of their own, since the other set's file is not in this folder.
         tombstones,
         manifest,
         command: "swap",
@@ -217,6 +220,7 @@ fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
             fs::link_or_copy(&segment.path().join(&file), &hidden.path().join(&file))?;
         }
     }
+    // Durable before it gets its name, as every segment.
     fs::sync_folder(hidden.path())?;
     Ok(fs::publish_folder(&hidden.keep(), &destination)?)
 }

@@ -52,6 +52,7 @@ pub fn create(
     making: &NewSetOptions,
     pairs: impl IntoIterator<Item = PairVectors>,
 ) -> Result<(), AnchorsError> {
+    // Written under another name and renamed at the end, so that a failure leaves nothing at `out`.
     let new = NewSet::begin(out)?;
     let dims = PerModality {
         image: making.image_encoder.identity.dim,
@@ -66,6 +67,7 @@ pub fn create(
         &HashSet::new(),
     )?;
     let manifest = Manifest {
+        // Format, number and dates are filled in when the manifest is published.
         format: manifest::FORMAT,
         checksum: String::new(),
         generation: 0,
@@ -138,6 +140,7 @@ fn written(
     let (mut ids, mut captions, mut skipped) = (Vec::new(), 0, 0);
     for pair in pairs {
         let record = pair.record;
+        // Only ids of live pairs count: the id of a removed pair may be used again.
         if taken.contains(&record.id) {
             skipped += 1;
             continue;
@@ -154,6 +157,7 @@ fn written(
         }
         ids.push(record.id);
     }
+    // A segment without pairs would be a generation without a change.
     if ids.is_empty() {
         return Err(AnchorsError::NoPairs {
             skipped,

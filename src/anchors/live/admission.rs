@@ -90,6 +90,7 @@ impl AdmissionChecks {
         live: Option<&Manifest>,
     ) -> Result<(Arc<Snapshot>, AdmissionSeconds), LiveError> {
         let mut phases = AdmissionSeconds::default();
+        // First, so that a removed generation frees its memory before a new one takes some.
         self.forget_removed();
         let set = timed(&mut phases.open, || {
             self.follow_current(|name| {
@@ -120,6 +121,7 @@ impl AdmissionChecks {
     ) -> Result<(Arc<Snapshot>, Option<LiveError>), LiveError> {
         let refused = match self.admit(None) {
             Ok((snapshot, _)) => return Ok((snapshot, None)),
+            // Damage may be answered with an older generation; anything else would hide a failing machine.
             Err(LiveError::Anchors(error)) => error.into_damage()?.into(),
             Err(error) => error,
         };
@@ -136,6 +138,7 @@ impl AdmissionChecks {
             let mut phases = AdmissionSeconds::default();
             match opened.and_then(|set| self.prepare(set, &mut phases)) {
                 Ok(snapshot) => return Ok((snapshot, Some(refused))),
+                // This one is damaged too, so the next older one is tried.
                 Err(LiveError::Anchors(error)) => drop(error.into_damage()?),
                 Err(_) => {}
             }
@@ -160,6 +163,7 @@ impl AdmissionChecks {
         timed(&mut phases.warm, || {
             warm(&set, search, self.options.warm_bytes)
         });
+        // Last, for the caller's check may search and needs a warm set.
         timed(&mut phases.canary, || self.canary(&set))?;
         Ok(Arc::new(Snapshot::new(set, space)))
     }
@@ -192,6 +196,7 @@ impl AdmissionChecks {
             let name = publish::current(&self.path)?;
             match attempt(&name) {
                 Ok(done) => return Ok(done),
+                // `CURRENT` still names it, so the error is of the set and not of the moment.
                 Err(error) if publish::current(&self.path)? == name => return Err(error.into()),
                 Err(_) => {}
             }

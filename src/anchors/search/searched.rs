@@ -54,6 +54,7 @@ impl<'a> SearchedSet<'a> {
         let affine: Vec<Vec<(Vec<f32>, f32)>> = queries
             .iter()
             .map(|query| {
+                // In tiles, so that the maps of many inputs are applied on all threads.
                 let tiles = inputs.par_chunks(TOGETHER * dim);
                 let of_tile = |tile| query.frame.queries(tile, dim);
                 tiles.flat_map_iter(of_tile).collect()
@@ -62,8 +63,10 @@ impl<'a> SearchedSet<'a> {
         let mut asked = Vec::with_capacity(queries.len() * n);
         for (query, affine) in queries.iter().zip(&affine) {
             for (vector, bias) in affine {
+                // Parts want different numbers of anchors; each is answered with its own.
                 let mut one = VectorQuery::new(vector).bias(*bias).at_most(query.k);
                 one.weights = query.frame.weights();
+                // Removed pairs are left out by the search itself, or they would take places of live ones.
                 one.allowed = live.allowed();
                 asked.push(one);
             }
@@ -73,10 +76,12 @@ impl<'a> SearchedSet<'a> {
         let searchers = searchers.iter().map(|s| s as &dyn VectorSearch).collect();
         let kept = SegmentedSearch::new(searchers)?.search_batch(&asked, k)?;
         let neighbours = |hits: Vec<SearchHit>| {
+            // The index counts stored rows, a space live pairs.
             let number = |hit: &SearchHit| live.number(hit.id as usize) as u32;
             hits.iter().map(|hit| (number(hit), hit.score)).collect()
         };
         let mut kept = kept.into_iter().map(neighbours);
+        // Answers come in the order asked: all inputs of one query, then those of the next.
         let of_query = |_| kept.by_ref().take(n).collect();
         Ok(queries.iter().map(of_query).collect())
     }
@@ -131,6 +136,7 @@ impl AnchorSource for SearchedSet<'_> {
         if queries.is_empty() {
             return Ok(Vec::new());
         }
+        // A graph walks each query on a path of its own, so grouping gains nothing there.
         let is_scan =
             |planned| matches!(planned, &PlannedSearch::Exact(_) | &PlannedSearch::Flat(_));
         let scanned = self.searchers(side, most(queries)).iter().all(is_scan);

@@ -23,6 +23,7 @@ impl SetSpace {
     /// # Errors
     /// When the recipe is invalid, the pairs are too few for it, or a file is damaged.
     pub fn fit(set: &AnchorSet, recipe: &Recipe, mode: SearchMode) -> Result<Self, AnchorsError> {
+        // Recipes come from requests and files; an invalid one must not reach the arithmetic.
         recipe.validate()?;
         let space = FittedSpace::fit(&SearchedSet::new(set, mode), recipe)?;
         Ok(Self { space, mode })

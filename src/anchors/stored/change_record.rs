@@ -99,6 +99,7 @@ impl ChangeRecord {
     pub(crate) fn taken_from_set(&self) -> Option<&Path> {
         let old = || {
             let of_a_set = self.command == "swap" && self.source_generation.is_none();
+            // Records of older programs say it in `detail` alone.
             let (generation, set) = self.detail.split_once(OF).filter(|_| of_a_set)?;
             (!generation.contains("content")).then_some(set)
         };

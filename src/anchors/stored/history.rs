@@ -28,6 +28,7 @@ use crate::disk as fs;
 pub fn read(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
     let mut changes = logged(set)?;
     changes.extend(missing(set, &changes)?);
+    // Records from manifests may belong between those of a damaged log.
     changes.sort_by_key(|c| c.generation);
     Ok(changes)
 }
@@ -38,6 +39,7 @@ pub fn read(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
 /// When the operating system denies reading them.
 pub fn readable(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
     let (lines, _) = log::read(set)?;
+    // Findings are dropped here: this reader takes what is readable, `verify` tells the rest.
     let mut changes: Vec<ChangeRecord> = lines.into_iter().map(|line| line.change).collect();
     let (kept, _) = witness::kept_or_published(set)?;
     changes.extend(missing_of(set, &changes, kept)?);
@@ -50,6 +52,7 @@ pub fn readable(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
 /// # Errors
 /// When the log cannot be read or written.
 pub(crate) fn reconcile(set: &Path) -> Result<(), AnchorsError> {
+    // Without a number of kept generations: the change that had one was not written.
     for change in missing(set, &logged(set)?)? {
         append(set, &change, None)?;
     }
@@ -114,6 +117,7 @@ pub(crate) fn replace(set: &Path, changes: &[ChangeRecord]) -> Result<(), Anchor
     let keep = |n: u64| old.iter().find(|l| l.change.generation == n)?.keep;
     let lines = changes.iter().map(|change| log::LogLine {
         keep: keep(change.generation),
+        // Every rewritten line gets a checksum, also those of older programs.
         change: change.clone(),
         checked: true,
         unknown: Vec::new(),
@@ -161,6 +165,7 @@ pub(crate) fn sweep(set: &Path) -> Result<(), AnchorsError> {
         let number = name
             .strip_suffix(".ids.jsonl")
             .and_then(layout::generation_number);
+        // Their numbers will be used again, by a change with other ids.
         if number.is_some_and(|n| n > live) {
             fs::remove_file(&folder.join(name))?;
         }

@@ -41,6 +41,7 @@ const DIGITS: usize = 16;
 /// When it cannot be written as JSON.
 pub(crate) fn line(change: &ChangeRecord, keep: Option<u64>) -> Result<String, serde_json::Error> {
     let mut text = serde_json::to_string(change)?;
+    // The closing brace, which comes back behind the checksum.
     text.pop();
     if let Some(keep) = keep {
         text.push_str(&format!("{KEEP_KEY}{keep}"));
@@ -60,6 +61,7 @@ fn check(text: &str) -> String {
 pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
     let mut body = text.to_owned();
     let mut checked = false;
+    // The last one: a value in the record may contain this very text.
     if let Some(at) = text.rfind(CHECK_KEY) {
         if text[at..] != format!("{CHECK_KEY}{}\"}}", check(&text[..at])) {
             return Err("its checksum does not match".to_owned());
@@ -69,6 +71,7 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
     }
     let mut said: serde_json::Value = serde_json::from_str(&body).map_err(|e| e.to_string())?;
     let change: ChangeRecord = serde_json::from_str(&body).map_err(|e| e.to_string())?;
+    // `keep` is no field of the record, so it would count as unknown.
     let keep = match said.as_object_mut().and_then(|o| o.remove("keep")) {
         None => None,
         Some(keep) => Some(keep.as_u64().ok_or("its `keep` is not an integer")?),
@@ -103,6 +106,7 @@ pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), Anch
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok((Vec::new(), Vec::new()));
         }
+        // A refusal is an error; damage is a finding that a repair can mend.
         Err(error) if fs::is_refusal(&error) => return Err(error.into()),
         Err(error) => return Ok((Vec::new(), vec![wrong(error.to_string())])),
     };
@@ -229,6 +233,7 @@ fn verify_lines(
         return Ok(findings);
     }
     let numbers: Vec<u64> = lines.iter().map(|l| l.change.generation).collect();
+    // Order first: a line that is out of order makes gaps look as if records were missing.
     if !numbers.is_sorted_by(|a, b| a < b) {
         findings.push(wrong("its records are out of order".to_owned()));
     }
@@ -237,6 +242,7 @@ fn verify_lines(
         .filter(|n| !numbers.contains(n))
         .map(|n| n.to_string())
         .collect();
+    // Lines that could not be read may hold the numbers that seem to lack.
     if !lacks.is_empty() && read_whole && findings.is_empty() {
         let lacks = lacks.join(", ");
         findings.push(wrong(format!(
@@ -261,6 +267,7 @@ fn verify_lines(
             BTreeSet::new()
         }
     };
+    // Above the live one are generations that were given up.
     for n in lacking.into_iter().filter(|n| *n <= live) {
         findings.push(AnchorsError::Damaged {
             path: layout::generations_folder(set)
@@ -299,6 +306,7 @@ pub(crate) fn same(line: &LogLine, manifest: &ChangeRecord) -> bool {
         ..c.clone()
     };
     let of = &line.change;
+    // Before checksums a purge could rewrite lines as well; hashes of pairs show where.
     let mut ids = of.added_ids.iter().chain(&of.removed_ids);
     let purged = line.checked || ids.any(|id| id.starts_with("blake3:"));
     match purged {
@@ -336,6 +344,7 @@ fn kept(lines: &[LogLine]) -> BTreeSet<u64> {
             kept.retain(|&k| k <= good);
         }
         kept.insert(n);
+        // A line without a number was completed by a reader and says nothing of older generations.
         let keep = line.keep.unwrap_or(1).max(1) as usize;
         while kept.len() > keep {
             kept.pop_first();

@@ -201,6 +201,7 @@ impl Manifest {
             checksum: "0".repeat(CHECKSUM_DIGITS),
             ..self.clone()
         };
+        // Zeros have the length of the digits, so that writing them in moves no byte.
         let mut bytes = serde_json::to_vec_pretty(&zeros)?;
         bytes.push(b'\n');
         let sum = checksum(bytes.clone());
@@ -249,6 +250,7 @@ const CHECKSUM_DIGITS: usize = 64;
 /// The digits of the checksum in a manifest's file.
 fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
     const KEY: &[u8] = b"\"checksum\": \"";
+    // The first one: keys in user data stand further behind.
     let at = bytes.windows(KEY.len()).position(|w| w == KEY)? + KEY.len();
     bytes.get_mut(at..at + CHECKSUM_DIGITS)
 }

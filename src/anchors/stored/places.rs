@@ -51,6 +51,7 @@ impl ImagePlace {
     /// whose names are relative to `base`.
     pub(crate) fn of(image: &ImageSource, written: &str, base: &Path) -> (String, Option<Self>) {
         let whole =
+            // Absolute, so that a place does not depend on the folder in which the program is started.
             |path: &Path| path_text::text_of(&std::path::absolute(path).unwrap_or(path.to_owned()));
         let place = |root, at, length| Some(Self { root, at, length });
         match image {
@@ -61,6 +62,7 @@ impl ImagePlace {
                 } else {
                     root
                 };
+                // Links are followed once, now: the link may be gone when the image is read again.
                 let root = fs_err::canonicalize(root).unwrap_or_else(|_| root.to_owned());
                 (
                     path_text::text_of(&name),
@@ -113,6 +115,7 @@ impl ImagePlace {
 /// What the name of a file is relative to, and its name: `base` if the file lies in it, else its own folder, so that
 /// no record names folders of the machine.
 fn root_and_name<'a>(path: &'a Path, base: &'a Path) -> (&'a Path, PathBuf) {
+    // A name with `..` would lead out of the base and show folders of the machine.
     let is_name = |part| matches!(part, std::path::Component::Normal(_));
     let inside = path.strip_prefix(base).ok();
     let inside = inside.filter(|rest| rest.components().all(is_name));
@@ -139,6 +142,7 @@ impl PlaceWriter {
             self.places.resize(self.pairs * PLACE_BYTES, 0xFF);
             let number = match self.numbers.get(&place.root) {
                 Some(number) => *number,
+                // Few roots for many pairs: each place stores a number instead of a path.
                 None => {
                     let number = self.roots.len() as u32;
                     self.roots.push(place.root.clone());
@@ -155,6 +159,7 @@ impl PlaceWriter {
 
     /// The two sections; `None` when no image lies anywhere.
     pub(crate) fn sections(mut self) -> Option<(String, Vec<u8>)> {
+        // Pairs after the last one with a place lie nowhere.
         self.places.resize(
             match self.roots.is_empty() {
                 true => return None,
@@ -204,6 +209,7 @@ impl PlaceRoots {
             return Ok(None);
         }
         let known = self.0.get(root as usize).cloned();
+        // The number comes from a file and may be beyond the list.
         let root =
             known.ok_or_else(|| format!("place {i} has the root {root} of {}", self.0.len()))?;
         Ok(Some(ImagePlace {

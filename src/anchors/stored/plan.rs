@@ -89,6 +89,7 @@ pub(crate) fn prepare(
     k: usize,
 ) -> Result<SearchPlan, AnchorsError> {
     let wanted = match policy {
+        // Forced policies skip the calibration, which takes a tenth of a second.
         GraphPolicy::Always => true,
         GraphPolicy::Never => false,
         GraphPolicy::Auto => {
@@ -113,6 +114,7 @@ pub fn make(
     graph: Option<&HnswGraph>,
     k: usize,
 ) -> Result<SearchPlan, AnchorsError> {
+    // Measured on the segment's own vectors, where the answers of the exact scan are known.
     let wanted = PlanTarget::new(k).recall(RECALL);
     let plan = plan(set, graph, wanted)?;
     let mut reason = plan.reason;
@@ -128,6 +130,7 @@ pub fn make(
     };
     let ef = match (plan.choice, graph) {
         (SearchMethod::Hnsw { ef }, _) => Some(ef),
+        // A graph that lost is measured too, for a query may ask for it by name.
         (_, Some(graph)) => Some(beam(set, graph, wanted)?.unwrap_or(set.len())),
         (_, None) => None,
     };
@@ -169,6 +172,7 @@ pub(crate) fn searcher<'a>(
         (SearchMode::Auto, Some("hnsw")) => SearchMode::Hnsw,
         (SearchMode::Auto, Some("sketch")) => SearchMode::Sketch,
         (SearchMode::Auto, Some("exact")) => SearchMode::Exact,
+        // Plans of newer programs may name a search that this one lacks.
         (SearchMode::Auto, _) => SearchMode::Flat,
         (mode, _) => mode,
     };

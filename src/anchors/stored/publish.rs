@@ -91,6 +91,7 @@ impl WriteLock {
                 });
             }
         }
+        // A shorter line must not leave the end of the last holder's.
         file.set_len(0)?;
         file.rewind()?;
         let holder = format!("process {} on {}\n", std::process::id(), host());
@@ -132,6 +133,7 @@ fn may_live(holder: &str) -> bool {
         return false;
     };
     let ended = rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH);
+    // A process on another host cannot be asked, so it counts as running.
     there != host() || !ended
 }
 
@@ -205,6 +207,7 @@ impl NewSet {
     /// # Errors
     /// When the destination was created in the meantime, or the rename fails.
     pub(crate) fn finish(self) -> Result<(), AnchorsError> {
+        // `rename_new`: the destination may have been created since the build began.
         if let Err(error) = fs::rename_new(self.folder.path(), &self.destination) {
             return Err(match error.kind() {
                 std::io::ErrorKind::AlreadyExists => AnchorsError::Exists {
@@ -242,12 +245,14 @@ fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let name = entry.file_name();
         let name = name.to_string_lossy();
+        // Only what is certainly of a build of this set is touched.
         if !name.starts_with(prefix) || !place::is_building(&name) || !is_folder {
             continue;
         }
         if !place::foreign_names(&path).is_ok_and(|foreign| foreign.is_empty()) {
             continue;
         }
+        // The lock tells whether its builder still runs.
         if let Ok(_lock) = WriteLock::acquire(&path) {
             // Leaving it costs disk space only.
             cleared += u64::from(fs::remove_hidden(&path).is_ok());

@@ -139,6 +139,7 @@ impl RecordsWriter {
         record: &PairRecord,
         place: Option<&ImagePlace>,
     ) -> Result<Vec<u8>, AnchorsError> {
+        // Refused here, where the pair is known; a reader would find a damaged record.
         record.checked_metadata().map_err(|found| {
             AnchorsError::Index(asif_index::Error::Argument {
                 what: "a pair's metadata",
@@ -157,6 +158,7 @@ impl RecordsWriter {
             what: format!("pair {:?} cannot be stored: {what}", record.id),
         })?;
         self.file.write(&bytes)?;
+        // `offsets` begins with 0, so there is always a last one.
         let end = self.offsets[self.offsets.len() - 1] + bytes.len() as u64;
         self.offsets.push(end);
         Ok(bytes)
@@ -196,6 +198,7 @@ impl PairRecords {
         let file = MappedFile::open(path)?;
         let container = Container::open(file.bytes(), path, KIND)?;
         let (blob, offsets) = (container.range(BLOB)?, container.range(OFFSETS)?);
+        // There is one offset more than records, so at least one.
         if offsets.len() < 8 || offsets.len() % 8 != 0 {
             let what = format!(
                 "section `offsets` has {} bytes, not a multiple of 8",
@@ -206,6 +209,7 @@ impl PairRecords {
                 what,
             });
         }
+        // Roots and places belong together; sets of before have neither.
         let places = match container.has(PLACES) {
             true => {
                 let (roots, range) = (container.section(ROOTS)?, container.range(PLACES)?);
@@ -300,6 +304,7 @@ impl PairRecords {
     /// # Errors
     /// When there is no such record, or it lies outside the file.
     pub(crate) fn bytes(&self, i: usize) -> Result<&[u8], AnchorsError> {
+        // Offsets come from the file, so a range may be reversed or too long.
         let blob = &self.file.bytes()[self.blob.clone()];
         self.offset(i)
             .zip(i.checked_add(1).and_then(|next| self.offset(next)))

@@ -20,6 +20,7 @@ impl LiveRows {
             allowed.remove(row);
         }
         let ranked = RankedIds::new(allowed);
+        // Without removals no bitmap is kept, and no search has to ask it.
         let some = (ranked.count() != stored).then_some(ranked);
         Self { some, stored }
     }

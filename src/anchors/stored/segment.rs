@@ -42,6 +42,7 @@ use sums::read_sums;
 /// # Errors
 /// When the operating system denies access.
 pub(crate) fn has_graphs(folder: &Path) -> Result<bool, AnchorsError> {
+    // Damaged graphs count too: the question is what lies in the folder, not what can be used.
     let [image, text] =
         [layout::IMAGE_GRAPH, layout::TEXT_GRAPH].map(|name| fs::found(&folder.join(name)));
     Ok(image?.is_some() || text?.is_some())
@@ -58,6 +59,7 @@ pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> 
         segment.verify()?;
         segment.content_name()
     };
+    // A damaged segment has no name; only a failure of the medium is an error of this question.
     if_whole(name())
 }
 
@@ -66,6 +68,7 @@ pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> 
 /// # Errors
 /// When the operating system denies reading it.
 pub(crate) fn is_whole(folder: &Path, entry: &SegmentEntry) -> Result<bool, AnchorsError> {
+    // A missing file would open as "none" (graphs, thumbnails), so presence is asked before opening.
     let named = content::CONTAINERS
         .iter()
         .filter(|n| entry.files.contains_key(**n));
@@ -104,6 +107,7 @@ impl Segment {
         manifest: &Manifest,
     ) -> Result<Self, AnchorsError> {
         let path = layout::segments_folder(set).join(&entry.id);
+        // The id comes from a file and becomes a path: `..` or a separator must not lead out of the set.
         let plain_name = entry.id.bytes().all(|b| b.is_ascii_alphanumeric());
         if !plain_name {
             let what = format!("{:?} is not the name of a segment", entry.id);
@@ -112,6 +116,7 @@ impl Segment {
                 what,
             });
         }
+        // Before opening: a missing optional file would otherwise look like a segment that never had it.
         content::present(&path, entry)?;
         let mut segment = Self::open_alone(&path, entry.pairs)?;
         let found = segment.dims();
@@ -120,6 +125,7 @@ impl Segment {
             let what = format!("expected vectors of {expected:?} numbers, found {found:?}");
             return Err(AnchorsError::Damaged { path, what });
         }
+        // Plans are taken over after the check, for they were measured on exactly the files that it names.
         segment.check(entry)?;
         segment.plans = PerModality {
             image: entry.image_search.clone(),
@@ -141,6 +147,7 @@ impl Segment {
             text: plan::open_graph(&path.join(layout::TEXT_GRAPH), &text)?,
         };
         let records = PairRecords::open(&path.join(layout::PAIRS))?;
+        // A row number means the same pair in all three files, so a difference in length cannot be read around.
         let found = [image.len(), text.len(), records.len()].map(|n| n as u64);
         if found != [pairs; 3] {
             let what = format!("expected {pairs} pairs, found {found:?} in its files");
@@ -151,6 +158,7 @@ impl Segment {
             text: text.dim(),
         };
         let sums = read_sums(&path.join(layout::MOMENTS), dims, pairs)?;
+        // Damage here must not keep a set from opening: thumbnails are for people and enter no score.
         let thumbnails = Thumbnails::open(&path.join(layout::THUMBNAILS), pairs);
         Ok(Self {
             path,
@@ -215,6 +223,7 @@ impl Segment {
     pub(crate) fn moments(&self) -> Result<Moments, AnchorsError> {
         let path = self.path.join(layout::PRODUCTS);
         let stored = products::read(&path, self.dims(), self.len() as u64)?;
+        // Small segments have no file of products; computing them is cheap and gives the same integers.
         Ok(stored.unwrap_or_else(|| {
             products::of_vectors(PerModality::of(|modality| self.vectors(modality)))
         }))
@@ -296,6 +305,7 @@ impl Segment {
     /// # Errors
     /// When a file differs, and the content differs too.
     pub(crate) fn check(&self, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+        // Headers hold the checksums of all sections, so comparing headers compares files without reading them.
         let mut other = None;
         for (name, sum) in &entry.files {
             let path = self.path().join(name);
@@ -304,6 +314,7 @@ impl Segment {
             }
         }
         match other {
+            // Another program version may lay out the same content differently: the content decides.
             Some(path) => self.is_own(entry).or_else(|error| {
                 let error = error.into_damage()?;
                 let what = format!("it is not the file that the manifest names ({error})");
@@ -329,6 +340,7 @@ impl Segment {
             let what = format!("its records and vectors are those of {name}");
             return Err(damaged(self.path(), what));
         }
+        // Sums are compared as integers, so that any difference is damage and never rounding.
         for modality in Modality::BOTH {
             let vectors = self.vectors(modality);
             let mut sum = VectorSum::new(vectors.dim());

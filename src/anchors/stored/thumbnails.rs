@@ -60,6 +60,7 @@ impl ThumbnailWriter {
             self.begun()?.write(bytes)?;
             self.written += bytes.len() as u64;
         }
+        // A pair without a picture repeats the end before it, which reads back as an empty range.
         self.ends.push(self.written);
         Ok(())
     }
@@ -85,9 +86,11 @@ impl ThumbnailWriter {
     /// # Errors
     /// On an I/O error.
     pub(crate) fn finish(self) -> Result<(), AnchorsError> {
+        // Without a picture there was never a file, and none is left behind.
         let Some(mut file) = self.file else {
             return Ok(());
         };
+        // `n + 1` offsets: each picture lies between its own and the next, and the first begins at 0.
         let begin = 0_u64.to_le_bytes();
         let ends = self.ends.iter().flat_map(|end| end.to_le_bytes());
         let offsets: Vec<u8> = begin.into_iter().chain(ends).collect();
@@ -133,12 +136,14 @@ impl Thumbnails {
     /// # Errors
     /// When it is damaged, or has another number of pairs.
     pub(crate) fn open(path: &Path, pairs: u64) -> Result<Option<Self>, AnchorsError> {
+        // A missing file is legal here; whether one should exist is known to the manifest only.
         if crate::disk::found(path)?.is_none() {
             return Ok(None);
         }
         let file = MappedFile::open(path)?;
         let container = Container::open(file.bytes(), path, KIND)?;
         let (blob, offsets) = (container.range(BLOB)?, container.range(OFFSETS)?);
+        // Multiplied, not divided: a rest of a few bytes would pass a division.
         if offsets.len() as u64 != 8 * (pairs + 1) {
             return Err(AnchorsError::Damaged {
                 path: path.to_owned(),
@@ -161,6 +166,7 @@ impl Thumbnails {
     /// # Errors
     /// When there is no such pair, or its picture lies outside the file.
     pub(crate) fn get(&self, i: usize) -> Result<Option<&[u8]>, AnchorsError> {
+        // Offsets come from the file, so a range may be reversed or too long; `get` refuses both.
         let blob = &self.file.bytes()[self.blob.clone()];
         let range = self.offset(i).zip(self.offset(i + 1));
         let found = range.and_then(|(begin, end)| blob.get(begin..end));
@@ -177,11 +183,13 @@ impl Thumbnails {
     /// The first damage found.
     pub(crate) fn verify(&self) -> Result<(), AnchorsError> {
         Container::open(self.file.bytes(), self.file.path(), KIND)?.verify()?;
+        // A sound checksum does not make offsets ascend, so every range is looked up once.
         (0..self.offsets.len() / 8 - 1).try_for_each(|i| self.get(i).map(drop))
     }
 
     fn offset(&self, i: usize) -> Option<usize> {
         let offsets = &self.file.bytes()[self.offsets.clone()];
+        // `checked_mul`, for `i` is whatever number a caller asks for.
         let bytes = offsets.get(i.checked_mul(8)?..)?.first_chunk::<8>()?;
         usize::try_from(u64::from_le_bytes(*bytes)).ok()
     }

@@ -69,6 +69,7 @@ impl Tombstones {
         if removed.contains(row) || !removed.insert(row) {
             return false;
         }
+        // Kept beside the bits: the sums of live pairs need no vector to be read again.
         for (sum, vector) in self.sums.as_mut().zip(vectors) {
             sum.add(vector);
         }
@@ -97,6 +98,7 @@ impl Tombstones {
         entries.retain(|_| at.next() == Some(&false));
         let mut at = gone.iter();
         self.segments.retain(|_| at.next() == Some(&false));
+        // Trailing segments without removals are implied; writing them would change the file for nothing.
         while self
             .segments
             .last()
@@ -180,11 +182,13 @@ impl Tombstones {
         };
         let pairs = numbers(PAIRS)?;
         let stated = entries.iter().map(|e| e.pairs);
+        // The list may be shorter than the manifest's, but what it covers must be the same segments.
         if pairs.len() > entries.len() || !pairs.iter().copied().eq(stated.take(pairs.len())) {
             let what = format!("it is for segments of {pairs:?} pairs, unlike the manifest");
             return Err(damaged(what));
         }
         let rows = numbers(ROWS)?;
+        // Words, since each segment starts at a word of its own.
         let expected: u64 = pairs.iter().map(|n| n.div_ceil(64)).sum();
         if rows.len() as u64 != expected {
             let found = rows.len();
@@ -196,12 +200,14 @@ impl Tombstones {
         let mut segments = Vec::with_capacity(pairs.len());
         for n in pairs {
             let (words, tail) = rest.split_at(n.div_ceil(64) as usize);
+            // A bit past the end would count as a removed pair that does not exist.
             let removed = IdSet::from_words(words.to_vec(), n as usize).ok_or_else(|| {
                 damaged(format!("a bit past the end of {n} pairs is set in `rows`"))
             })?;
             segments.push(removed);
             rest = tail;
         }
+        // The sum must know of how many vectors it is, to give a mean after subtraction.
         let removed: u64 = segments.iter().map(|s| s.count() as u64).sum();
         let sums = PerModality::try_of(|modality| {
             let (name, dim) = (modality.name(), dims[modality]);

@@ -46,6 +46,7 @@ const TRIES: usize = 8;
 /// Behind the name stand the first 16 hex digits of the manifest's checksum (zeros where it cannot
 /// be read) and the first 16 of the BLAKE3 hash of what stands before them.
 pub fn line(name: &str, manifest: Option<&str>) -> String {
+    // A manifest that cannot be read must not keep `CURRENT` from being written: the name still counts.
     let of_manifest = manifest.and_then(|m| m.get(..DIGITS));
     let zeros = "0".repeat(DIGITS);
     let said = format!("{name} {}", of_manifest.unwrap_or(&zeros));
@@ -64,10 +65,12 @@ fn check(said: &str) -> String {
 /// is then unknown.
 pub(crate) fn look(set: &Path) -> Result<LiveGeneration, AnchorsError> {
     let read = || fs_err::read(set.join(layout::CURRENT)).ok();
+    // Read before the witnesses, so that a change in between shows as a difference afterwards.
     let mut before = read();
     let mut witness = look_once(set)?;
     for _ in 0..TRIES {
         let now = read();
+        // Trusted, or unchanged while the witnesses were read: the verdict is final either way.
         if witness.current.is_ok() || now == before {
             break;
         }
@@ -85,6 +88,7 @@ pub(crate) fn look(set: &Path) -> Result<LiveGeneration, AnchorsError> {
 pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
     let live = look(set)?.current?;
     let mut kept = manifest::list(set)?;
+    // A manifest above the live one is the leftover of a killed writer.
     kept.retain(|&n| n <= live);
     Ok(kept)
 }
@@ -106,6 +110,7 @@ pub fn kept_or_published(set: &Path) -> Result<(Vec<u64>, Option<AnchorsError>),
 }
 
 fn look_once(set: &Path) -> Result<LiveGeneration, AnchorsError> {
+    // `CURRENT` is read first: a writer that publishes meanwhile makes the others newer, and `look` reads again.
     let named = named(set)?;
     let last = log::last(set)?;
     let logged = last.map_or(0, |(generation, _)| generation);
@@ -125,18 +130,22 @@ fn look_once(set: &Path) -> Result<LiveGeneration, AnchorsError> {
             let above = manifests.iter().filter(|&&m| m > n).count();
             let name = layout::generation_name(n);
             if logged > n {
+                // The log is written last, so it can never be ahead of a sound `CURRENT`.
                 wrong(format!(
                     "it names {name}, but the log says that generation {logged} followed"
                 ))
             } else if above > 1 || above == 1 && !is_leftover(set, n, highest)? {
+                // Exactly one unpublished manifest can exist, because writers delete it before using its number.
                 wrong(format!(
                     "it names {name}, but generations up to {highest} were published"
                 ))
             } else if n > highest && n > logged + 1 {
+                // Its manifest is gone, and the log lags by one record at most, so nothing vouches for the number.
                 wrong(format!(
                     "it names {name}, which neither the log nor a manifest knows"
                 ))
             } else if named.check.is_none() && last.is_some_and(|(_, sealed)| sealed) {
+                // A record with a checksum is of a program that gives `CURRENT` one too, so this is an old copy.
                 wrong(format!("it names {name} without the checksum that it had"))
             } else if named.is_of_another_manifest(set)? {
                 wrong(format!(
@@ -147,6 +156,7 @@ fn look_once(set: &Path) -> Result<LiveGeneration, AnchorsError> {
             }
         }
     };
+    // In doubt the highest number counts as given out, so that no writer uses it again.
     let newest = match &current {
         Ok(n) => *n,
         Err(_) => highest.max(logged),
@@ -164,6 +174,7 @@ fn look_once(set: &Path) -> Result<LiveGeneration, AnchorsError> {
 /// Whether the manifest `above` is the leftover of a killed writer that continued from `n`.
 fn is_leftover(set: &Path, n: u64, above: u64) -> Result<bool, AnchorsError> {
     let read = |n| if_whole(Manifest::read(set, &layout::generation_name(n)));
+    // Where one of the two is unreadable only the number can decide.
     let (Some(before), Some(after)) = (read(n)?, read(above)?) else {
         return Ok(above == n + 1);
     };
@@ -182,12 +193,14 @@ impl CurrentPointer {
     /// Whether the manifest of that name is sound but not the referenced one.
     fn is_of_another_manifest(&self, set: &Path) -> Result<bool, AnchorsError> {
         let Some(check) = &self.check else {
+            // Programs before the checksum wrote none; there is nothing to compare with.
             return Ok(false);
         };
         let manifest = if_whole(Manifest::read(
             set,
             &layout::generation_name(self.generation),
         ))?;
+        // An unreadable manifest is another damage, reported by whoever opens the generation.
         Ok(manifest.is_some_and(|manifest| !manifest.checksum.starts_with(check.as_str())))
     }
 }
@@ -212,12 +225,14 @@ fn named(set: &Path) -> Result<Result<CurrentPointer, AnchorsError>, AnchorsErro
         }))
     };
     if !fs::has_file(&path)? {
+        // A folder with generations was a set: its missing `CURRENT` is damage and can be repaired.
         if !fs::has_folder(&layout::generations_folder(set))? {
             return Err(not_a_set("it has no file CURRENT"));
         }
         return wrong("it has no file CURRENT");
     }
     let text = match fs_err::read(&path) {
+        // Bytes that are not UTF-8 become an empty text, which fails the checks below as any damage does.
         Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
         Err(error) => return Ok(Err(AnchorsError::of_file(&path, error).into_damage()?)),
     };
@@ -231,6 +246,7 @@ fn named(set: &Path) -> Result<Result<CurrentPointer, AnchorsError>, AnchorsErro
         // Must equal what older programs wrote, so that a truncated current format is not accepted.
         None if text == format!("{}\n", layout::generation_name(generation)) => None,
         None => return wrong("it is cut short or damaged"),
+        // Compared as a whole, so that other white space or a lost line end counts as damage too.
         Some(word) if text != format!("{name} {word}\n") => {
             return wrong("it is cut short or damaged");
         }

@@ -20,6 +20,7 @@ impl DirectionLookup {
 
     /// Adds the direction of a vector.
     pub(crate) fn insert(&mut self, vector: &[f32]) {
+        // Most sums differ, so that few vectors are compared number by number.
         let (step, unit) = Self::place(vector);
         self.units.entry(step).or_default().push(unit);
     }

@@ -50,6 +50,7 @@ pub(super) fn header(fingerprint: &str, dim: usize) -> Vec<u8> {
 /// The vector dimension of a file, if it is a cache.
 pub(super) fn dimension(file: &mut File) -> std::io::Result<Option<usize>> {
     let mut start = [0u8; 12];
+    // Without a whole header there is nothing to read a dimension from.
     let read = file.metadata()?.len() >= HEADER_BYTES && has_read(file, &mut start)?;
     let (magic, dim) = start.split_at(MAGIC.len());
     let dim = u32::from_le_bytes(dim.try_into().expect("four bytes follow the magic"));
@@ -77,9 +78,11 @@ pub(super) fn whole_records(
     file.seek(SeekFrom::Start(0))?;
     let read = length >= HEADER_BYTES && has_read(file, &mut found)?;
     if read && found == header {
+        // A torn record at the end does not count; the next writer cuts it off.
         return Ok(Some((length - HEADER_BYTES) / record as u64));
     }
     let (kind, version) = MAGIC.split_at(MAGIC.len() - 1);
+    // Deleting it would throw away the work of a newer program.
     if found.starts_with(kind) && !found[kind.len()..].starts_with(version) {
         let what = "written by a newer asif in another format; it is left as it is";
         let said = format!("{}: {what}", file.path().display());
@@ -93,6 +96,7 @@ pub(super) fn prepare(file: &mut File, header: &[u8], record: usize) -> std::io:
     if let Some(count) = whole_records(file, header, record)? {
         return Ok(count);
     }
+    // Another file, or a torn header: the cache only saves time, so it begins anew.
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
     file.write_all(header)?;
@@ -122,6 +126,7 @@ pub(super) fn append(
     bytes: &[u8],
     record: usize,
 ) -> std::io::Result<u64> {
+    // Computed again under the caller's lock, since another process may have appended.
     let whole = file.metadata()?.len().saturating_sub(HEADER_BYTES) / record as u64;
     let end = HEADER_BYTES + whole * record as u64;
     file.seek(SeekFrom::Start(end))?;
@@ -155,6 +160,7 @@ pub(super) fn read(
     file.seek(SeekFrom::Start(offset(number, dim)))?;
     file.read_exact(&mut record)?;
     let (body, check) = record.split_at(record.len() - CHECK_BYTES);
+    // The key is compared too: the index may be older than the file.
     let sound = check == checksum(body) && body[..KEY_BYTES] == key.0;
     Ok(sound.then(|| numbers(&body[KEY_BYTES..])))
 }

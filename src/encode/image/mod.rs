@@ -85,6 +85,7 @@ impl ImageEncoder {
         };
 
         let (vector, rank) = model.run(&[model.prepare(&canary::picture())])?;
+        // A model that gives several pictures one vector reads its input wrongly; better refused than indexed.
         let others = canary::others().map(|picture| model.run(&[model.prepare(&picture)]));
         if !tells_apart(&vector, others.map(|run| Ok(run?.0))) {
             return Err(ModelError::Graph {
@@ -92,6 +93,7 @@ impl ImageEncoder {
                 reason: super::same_vector("pictures"),
             });
         }
+        // What changes a vector becomes part of the identity, so that caches and sets notice.
         let mut preprocessing = model.preprocess.describe();
         preprocessing["output"] = json!(model.reader.output);
         preprocessing["pooling"] = json!(model.reader.pooling_of(Modality::Image, rank));
@@ -215,6 +217,7 @@ impl ImageEncoder {
     /// # Errors
     /// As [`encode`](Self::encode).
     pub fn self_check(&self) -> Result<SelfCheck, EncodeError> {
+        // Pictures of different sizes, so that a batch is not made of equal inputs.
         let images: Vec<_> = (0..self.batch.clamp(2, BATCH) as u32)
             .map(|seed| self.prepare_pixels(&canary::drawn(160 + 24 * seed, 240, seed)))
             .collect();
@@ -232,6 +235,7 @@ impl ImageModel {
     /// One run of the model: the vectors, and the rank of the output they come from.
     fn run(&self, images: &[PreparedImage]) -> Result<(Vec<f32>, usize), EncodeError> {
         let values = self.preprocess.values();
+        // Checked here, because a wrong length would shift all later inputs of the batch.
         if let Some(wrong) = images.iter().find(|i| i.values.len() != values) {
             return Err(EncodeError::WrongInput {
                 model: self.pool.name().to_owned(),
@@ -244,6 +248,7 @@ impl ImageModel {
         self.pool.with(|slot| {
             let (session, buffer) = slot.parts();
             let batch: &[f32] = match images {
+                // A single input is handed on as it lies, without a copy.
                 [one] => &one.values,
                 many => {
                     buffer.clear();

@@ -87,6 +87,7 @@ impl ResampleFilter {
         use std::f64::consts::PI;
         match self {
             Self::Nearest => 0.0,
+            // Half open, as in Pillow: a source pixel exactly between two output pixels counts for one of them.
             Self::Box => f64::from(x > -0.5 && x <= 0.5),
             Self::Bilinear => (1.0 - x.abs()).max(0.0),
             Self::Hamming => {
@@ -101,6 +102,7 @@ impl ResampleFilter {
                 }
             }
             Self::Bicubic => {
+                // Horner's form in Pillow's order; another order of the operations would round differently.
                 const A: f64 = -0.5;
                 let x = x.abs();
                 if x < 1.0 {
@@ -112,6 +114,7 @@ impl ResampleFilter {
                 }
             }
             Self::Lanczos => {
+                // Equal to the limit at 0, where the quotient would be 0 / 0.
                 let sinc = |x: f64| {
                     if x == 0.0 {
                         1.0
@@ -147,6 +150,7 @@ pub(crate) fn resize(
     filter: ResampleFilter,
     window: &CropWindow,
 ) -> RgbImage {
+    // Cutting keeps every later index inside the picture, whatever box a model's settings ask for.
     let window = CropWindow {
         x: window.x.start.min(width)..window.x.end.min(width),
         y: window.y.start.min(height)..window.y.end.min(height),
@@ -154,9 +158,11 @@ pub(crate) fn resize(
     if source.width() == 0 || source.height() == 0 || window.x.is_empty() || window.y.is_empty() {
         return RgbImage::new(window.x.len() as u32, window.y.len() as u32);
     }
+    // At the same size every filter is the identity, and copying pixels cannot round.
     if filter == ResampleFilter::Nearest || (width, height) == source.dimensions() {
         return pick(source, width, height, &window);
     }
+    // Rows come first, because only the source rows that they need go through the horizontal pass.
     let rows = (height != source.height())
         .then(|| ResampleWeights::new(source.height(), height, filter, window.y.clone()));
     let needed = rows
@@ -179,6 +185,7 @@ fn pick(source: &RgbImage, width: u32, height: u32, window: &CropWindow) -> RgbI
     let pixels: &[u8] = source.as_raw();
     let mut out = Vec::with_capacity(columns.len() * rows.len() * 3);
     for &y in &rows {
+        // Both `centres` are cut to the last pixel, so that no slice reaches past the picture.
         let row = &pixels[y * stride..][..stride];
         for &x in &columns {
             out.extend_from_slice(&row[x * 3..x * 3 + 3]);
@@ -193,8 +200,10 @@ fn centres(from: u32, to: u32, wanted: &Range<u32>) -> Vec<usize> {
     let last = from as usize - 1;
     let mut at = step * 0.5;
     let mut out = Vec::with_capacity(wanted.len());
+    // Positions before the wanted ones are stepped through too, for the sum must have Pillow's rounding.
     for i in 0..wanted.end {
         if i >= wanted.start {
+            // The rounding of many steps can come to rest at `from`, one past the last pixel.
             out.push((at as usize).min(last));
         }
         at += step;
@@ -214,6 +223,7 @@ struct ResampleWeights {
 impl ResampleWeights {
     fn new(from: u32, to: u32, filter: ResampleFilter, wanted: Range<u32>) -> Self {
         let scale = f64::from(from) / f64::from(to);
+        // Enlarging leaves the filter at the source's scale; only reducing widens it.
         let stretch = scale.max(1.0);
         let support = filter.support() * stretch;
         let longest = (support.ceil() as usize) * 2 + 1;
@@ -223,6 +233,7 @@ impl ResampleWeights {
         let mut exact = vec![0f64; longest];
         for (i, slot) in wanted.zip(weights.chunks_exact_mut(longest)) {
             let centre = (f64::from(i) + 0.5) * scale;
+            // The casts cut towards zero, as C's casts in Pillow do; floor would differ for negative bounds.
             let first = ((centre - support + 0.5) as i64).max(0);
             let end = ((centre + support + 0.5) as i64).min(i64::from(from));
             let n = ((end - first).max(0) as usize).min(longest);
@@ -232,8 +243,10 @@ impl ResampleWeights {
                 sum += *w;
             }
             for (w, out) in exact[..n].iter().zip(slot.iter_mut()) {
+                // Weights cut off at an edge still sum to 1; Pillow leaves a sum of 0 as it is.
                 let w = if sum != 0.0 { w / sum } else { *w };
                 let scaled = w * f64::from(1u32 << PRECISION);
+                // Half away from zero: adding 0.5 alone would round negative weights towards zero.
                 *out = if w < 0.0 {
                     (scaled - 0.5) as i32
                 } else {
@@ -264,6 +277,7 @@ impl ResampleWeights {
     }
 }
 
+// Each sum begins with one half of a unit, so that the shift rounds instead of cutting.
 const HALF: i32 = 1 << (PRECISION - 1);
 
 fn round_and_clip(sum: i32) -> u8 {
@@ -287,6 +301,7 @@ fn horizontal(
             None => out.extend_from_slice(&row[keep.start as usize * 3..keep.end as usize * 3]),
             Some(columns) => {
                 for (first, weights) in columns.iter() {
+                    // 32 bits suffice: 8 of the pixel, 22 of the weight, 2 for the overshoot of negative lobes.
                     let mut sum = [HALF; 3];
                     let pixels = row[first * 3..(first + weights.len()) * 3].chunks_exact(3);
                     for (pixel, &w) in pixels.zip(weights) {
@@ -310,6 +325,7 @@ fn vertical(source: &RgbImage, rows: &ResampleWeights, offset: u32) -> RgbImage 
     let mut sums = vec![0i32; stride];
     for (first, weights) in rows.iter() {
         sums.fill(HALF);
+        // The rows before `offset` were left out of the horizontal pass.
         let from = (first - offset as usize) * stride;
         for (row, &w) in pixels[from..].chunks_exact(stride).zip(weights) {
             for (sum, &value) in sums.iter_mut().zip(row) {

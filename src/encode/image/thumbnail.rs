@@ -38,6 +38,7 @@ const QUALITY: u8 = 82;
 /// # Errors
 /// [`ThumbnailError`] if the thumbnail cannot be encoded.
 pub fn thumbnail(image: &DynamicImage, max_side: u32) -> Result<ThumbnailImage, ThumbnailError> {
+    // A side of 0 would make a picture without pixels, which no format holds.
     let max_side = max_side.max(1);
     let large = image.width().max(image.height()) > max_side;
     let small = if large {
@@ -46,6 +47,7 @@ pub fn thumbnail(image: &DynamicImage, max_side: u32) -> Result<ThumbnailImage, 
         image
     };
     let mut bytes = Vec::new();
+    // JPEG has no transparency and would show black instead.
     let mime = if image.color().has_alpha() {
         let small = small.to_rgba8();
         small
@@ -94,6 +96,7 @@ fn thumbnail_of_rgb(image: &RgbImage, max_side: u32) -> Result<ThumbnailImage, T
     let image = match width.max(height) > max_side {
         true => {
             let ratio = f64::from(max_side) / f64::from(width.max(height));
+            // A very long picture would round to a side of 0.
             let side = |length: u32| ((f64::from(length) * ratio).round() as u32).max(1);
             small = image::imageops::thumbnail(image, side(width), side(height));
             &small
@@ -115,6 +118,7 @@ impl ThumbnailImage {
     /// One that was made before; `None` if the bytes are neither a JPEG nor a PNG file.
     pub fn from_file(bytes: &[u8]) -> Option<Self> {
         let reader = ImageReader::new(Cursor::new(bytes))
+            // By content: the bytes come from a file without a name.
             .with_guessed_format()
             .ok()?;
         let mime = match reader.format()? {

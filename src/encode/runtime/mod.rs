@@ -71,6 +71,7 @@ pub fn load(
     explicit: Option<&Path>,
     home: &DataFolder,
 ) -> Result<&'static RuntimeInfo, EncodeError> {
+    // Without the lock two threads would both load the library and make an environment.
     let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(loaded) = LOADED.get() {
         return Ok(&loaded.info);
@@ -81,6 +82,7 @@ pub fn load(
         origin,
         minimum: MINIMUM_MINOR_VERSION,
     };
+    // The loader reports a lack of memory or files as if the library were broken.
     let unusable = |mut reason: String| {
         if let Some(source) = lacking::lacking(&path, &reason) {
             return EncodeError::RuntimeLacking { source };
@@ -99,6 +101,7 @@ pub fn load(
             minimum: MINIMUM_MINOR_VERSION,
         }
     };
+    // `ort` would search the system's paths for a relative one.
     let absolute = std::path::absolute(&path).map_err(|e| unusable(e.to_string()))?;
     if !absolute.is_file() {
         return Err(missing());
@@ -147,6 +150,7 @@ fn environment() -> Result<&'static ort::environment::Environment, EncodeError> 
 
 fn locate(explicit: Option<&Path>, home: &DataFolder) -> (PathBuf, &'static str) {
     let var = |name| {
+        // An empty variable is how a shell unsets one for a single command.
         std::env::var_os(name)
             .filter(|v| !v.is_empty())
             .map(PathBuf::from)

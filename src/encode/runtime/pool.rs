@@ -75,6 +75,7 @@ impl SessionPool {
         threads: usize,
     ) -> Result<Self, ModelError> {
         let environment = environment()?;
+        // Without a session `with` would wait for ever.
         let sessions = sessions.max(1);
         let start = || -> Result<Session, String> {
             Session::builder(environment)
@@ -123,6 +124,7 @@ impl SessionPool {
 
     /// Runs `work` with a free session, waiting for one while all are in use.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut SessionSlot) -> R) -> R {
+        // Before the lock, so that the guard returns the slot also when `work` panics.
         let mut lent = SessionGuard {
             pool: self,
             slot: None,
@@ -135,10 +137,12 @@ impl SessionPool {
                     free = self
                         .returned
                         .wait(free)
+                        // The list is whole after a panic elsewhere, for no work runs under the lock.
                         .unwrap_or_else(PoisonError::into_inner);
                 }
             }
         };
+        // The lock is held only to take a session, never during a run.
         drop(free);
         work(lent.slot.insert(slot))
     }
@@ -151,6 +155,7 @@ impl SessionPool {
         output: &str,
         read: impl FnOnce(&[i64], &[f32]) -> Result<R, EncodeError>,
     ) -> Result<R, EncodeError> {
+        // Mapped weights that changed would give vectors of a model that never existed.
         if let Some(changed) = self.mapped.iter().find(|stamp| stamp.changed()) {
             return Err(EncodeError::WeightsChanged {
                 model: self.name.clone(),

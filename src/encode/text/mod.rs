@@ -180,6 +180,7 @@ impl TextModel {
         if encoding.is_empty() {
             return Err(InputError::NoTokens);
         }
+        // A tokenizer of another model may have more tokens than this table has rows.
         let beyond = |id: &&u32| self.rows.is_some_and(|rows| u64::from(**id) >= rows);
         if let Some(&id) = encoding.get_ids().iter().find(beyond) {
             return Err(InputError::TokenBeyond {
@@ -191,6 +192,7 @@ impl TextModel {
         Ok(TokenizedText {
             ids: encoding.get_ids().to_vec(),
             types: encoding.get_type_ids().to_vec(),
+            // What did not fit is kept as overflow by the tokenizer.
             truncated: !encoding.get_overflowing().is_empty(),
         })
     }

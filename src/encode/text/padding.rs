@@ -87,6 +87,7 @@ impl TokenPadding {
             let Some(file) = folder.json(name)? else {
                 continue;
             };
+            // The later file wins where it says something.
             left = match file.text("padding_side")? {
                 None => left,
                 Some("left") => Some(true),
@@ -107,6 +108,7 @@ impl TokenPadding {
             let Some(token) = token else { continue };
             let found = tokenizer.token_to_id(token);
             let own = tokenizer.get_padding().map(|own| own.pad_id);
+            // Only a doubt: it matters to a model that reads the padding, which is known later.
             if found.is_none() || own.or(id).is_some_and(|other| Some(other) != found) {
                 doubt.get_or_insert_with(|| {
                     file.bad(
@@ -127,6 +129,7 @@ impl TokenPadding {
                 PaddingStrategy::BatchLongest => 0,
             };
             let multiple = own.pad_to_multiple_of.unwrap_or(1).max(1);
+            // A length from a file becomes the size of every batch, so it must be plausible.
             if fixed.max(multiple) as u64 > BELIEVABLE {
                 return Err(ModelError::Setting {
                     path: folder.dir().join("tokenizer.json"),
@@ -147,6 +150,7 @@ impl TokenPadding {
             };
             return Ok((padding, doubt));
         }
+        // Asked last: config.json is the model's, and the tokenizer's files are about the tokenizer.
         if id.is_none() {
             id = folder
                 .json("config.json")?
@@ -185,6 +189,7 @@ impl PaddingHints {
         let names = tokenizer.as_ref().and_then(|f| f.get("model_input_names"));
         let masked = |names: &Value| {
             let names = names.as_array();
+            // Without the key a tokenizer makes a mask.
             names.is_none_or(|names| names.iter().any(|name| name == "attention_mask"))
         };
         Ok(Self {
@@ -198,8 +203,10 @@ impl PaddingHints {
     /// The padded length of rows where tokenizer.json does not specify it.
     fn unwritten_rows(&self, folder: &ModelFolder) -> Result<Option<RowLength>, ModelError> {
         Ok(match model_max_length(folder)? {
+            // SigLIP was trained on rows of full length, and reads the last place of them.
             Some(fixed) if self.siglip => Some(RowLength { fixed, multiple: 1 }),
             None if self.siglip => None,
+            // With a stated length but an unknown model it cannot be told whether rows are padded to it.
             Some(_) if !self.as_they_are => None,
             _ => Some(RowLength::OWN),
         })

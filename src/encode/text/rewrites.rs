@@ -28,6 +28,7 @@ pub(super) fn letters(
         bert_normalizer(file, raw, class.family)?;
     }
     let asked = file.switch("do_lower_case")?;
+    // Asked of the normalizer itself: its settings may lie anywhere within a sequence.
     let lowers = !normalized(tokenizer, "AN").contains('A');
     let unasked = matches!(
         class.family,
@@ -41,6 +42,7 @@ pub(super) fn letters(
         );
         return Err(contrary(file, "do_lower_case", asked, &expected));
     }
+    // Kept may also mean decomposed, as a letter and a combining accent.
     let kept = normalized(tokenizer, "é").contains(['é', '\u{301}']);
     if let Some(asked) = file.switch("keep_accents")?.filter(|_| reads)
         && asked != kept
@@ -69,6 +71,7 @@ pub(super) fn add_canonical_text(
         replace(r"\s+", " ")?,
         Strip::new(true, true).into(),
     ];
+    // Before the file's own steps, as the class cleans a text first.
     steps.extend(tokenizer.get_normalizer().cloned());
     tokenizer.with_normalizer(Some(Sequence::new(steps)))?;
     Ok(())
@@ -223,6 +226,7 @@ pub(super) fn edges(
 
 /// The tokens of a text, without the padding and truncation that the tokenizer's file may specify.
 fn whole_text(tokenizer: &Tokenizer) -> Result<Encoding, String> {
+    // Padding and truncation of the file would hide which tokens stand at the edges.
     let mut tokenizer = tokenizer.clone();
     let whole = tokenizer.with_padding(None).with_truncation(None);
     let encoding = whole.and_then(|whole| whole.encode_fast("a", true));

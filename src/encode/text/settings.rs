@@ -193,6 +193,7 @@ fn max_length(
     };
     let positions = positions.map(|n| (n, from("config.json", "max_position_embeddings")));
     Ok(match (model, positions) {
+        // The smaller one: positions beyond the table do not exist, whatever the tokenizer allows.
         (Some(a), Some(b)) if b.0 < a.0 => b,
         (Some(one), _) | (None, Some(one)) => one,
         (None, None) => (
@@ -230,6 +231,7 @@ fn positions(file: &SettingsFile) -> Result<Option<usize>, ModelError> {
         true => "n_positions",
         false => "max_position_embeddings",
     };
+    // Two-tower models keep the text half's settings in an inner object.
     let inner = file.get("text_config").filter(|part| part.is_object());
     let file = match inner {
         Some(inner) if file.get(key).is_none() => &SettingsFile {

@@ -177,17 +177,20 @@ fn groups(
     let centres = clusters::kmeans(texts.view(), options.clusters, options.seed);
     let mut found = vec![(0usize, 0usize, f32::NEG_INFINITY); centres.nrows()];
     let all: Vec<AnchorId> = (0..set.len() as AnchorId).collect();
+    // In parts, so that the vectors of a large set are never all in memory at once.
     for anchors in all.chunks(ROWS) {
         let rows = gather::vectors(set, anchors, Modality::Text)?;
         let nearest = clusters::assign(rows.view(), centres.view());
         for (&anchor, (group, cosine)) in anchors.iter().zip(nearest) {
             let (pairs, medoid, best) = &mut found[group as usize];
             *pairs += 1;
+            // The pair nearest to the centre stands for the group, since a centre has no caption.
             if cosine > *best {
                 (*medoid, *best) = (anchor as usize, cosine);
             }
         }
     }
+    // All of its pairs may be nearer to another centre once all pairs are assigned.
     found.retain(|f| f.0 > 0);
     found.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let cluster = |(pairs, medoid, _): (usize, usize, f32)| TextCluster {
@@ -227,6 +230,8 @@ fn duplicates(
         .iter()
         .filter(|n| n.first().is_some_and(|f| f.1 >= SAME));
     let near_images = wilson(same.count() as u64, sampled.len() as u64);
+    // Hashes of the stored bits: equal images have equal vectors, and 32 bytes are compared instead of all
+    // numbers.
     let images: Vec<[u8; 32]> = (0..set.len() as AnchorId)
         .into_par_iter()
         .map(|anchor| {
@@ -238,6 +243,7 @@ fn duplicates(
         })
         .collect::<Result<_, AnchorsError>>()?;
     let texts: Vec<&[String]> = records.iter().map(|r| r.captions.as_slice()).collect();
+    // Both together, for a repeated image with another caption is no repeated pair.
     let both: Vec<_> = images.iter().zip(&texts).collect();
     Ok(DuplicateCounts {
         near_images,
@@ -260,6 +266,7 @@ fn captions(records: &[PairRecord]) -> CaptionLengths {
     let mut words: Vec<usize> = all.map(|c| c.split_whitespace().count()).collect();
     words.sort_unstable();
     let at = |share: f64| {
+        // The nearest rank: the smallest length that this share does not exceed.
         let place = (words.len() as f64 * share).ceil() as usize;
         words.get(place.saturating_sub(1)).copied().unwrap_or(0)
     };
@@ -272,6 +279,7 @@ fn captions(records: &[PairRecord]) -> CaptionLengths {
 fn languages(records: &[PairRecord]) -> Vec<(String, f64)> {
     let found: Vec<&str> = records
         .par_iter()
+        // Captions are joined, because a language is hard to tell from a few words.
         .map(|r| language::language(&r.captions.join(" ")).unwrap_or("unsure"))
         .collect();
     let mut times: HashMap<&str, usize> = HashMap::new();

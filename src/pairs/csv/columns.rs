@@ -52,6 +52,7 @@ struct MissingColumn {
 
 impl MissingColumn {
     fn into_error(self, path: &Path, header: &[&str]) -> PairsError {
+        // A header that is a single field was split at the wrong character.
         let separated = |separator| header.len() == 1 && header[0].contains(separator);
         let hint = if separated('\t') {
             "; the fields seem to be separated by tabs, so name the file .tsv"
@@ -87,7 +88,9 @@ impl CsvColumns {
             Self::find(&header, delimiter).map_err(|missing| missing.into_error(path, &header))?;
         let mut single = HashSet::new();
         for (number, name) in header.iter().enumerate() {
+            // Names are compared without case, as the wanted ones are.
             let name = name.to_ascii_lowercase();
+            // Columns of captions may repeat, for several captions a row; all others would lose one.
             if !name.is_empty() && !columns.captions.has(number) && single.contains(&name) {
                 let path = path.to_owned();
                 return Err(PairsError::ColumnTwice { path, name });
@@ -108,6 +111,7 @@ impl CsvColumns {
             let cell = cell.trim().trim_matches('"');
             let path = Path::new(cell);
             !cell.is_empty()
+                // A name with spaces is more likely text that ends like a file.
                 && (is_image_name(path) && !cell.contains(char::is_whitespace)
                     || base.join(path).is_file())
         };

@@ -22,6 +22,7 @@ pub(crate) fn quotas(sizes: &[usize], want: usize, evenness: f64) -> Vec<usize> 
             .copied()
             .filter(|&g| share(g) >= (sizes[g] - given[g]) as f64)
             .collect();
+        // No group overflows any more, so shares can be rounded and handed out.
         if full.is_empty() {
             let mut order = open.clone();
             order.sort_by(|&a, &b| {
@@ -41,6 +42,7 @@ pub(crate) fn quotas(sizes: &[usize], want: usize, evenness: f64) -> Vec<usize> 
             }
             break;
         }
+        // Full groups first: what they leave changes the shares of all others.
         for g in full {
             let take = (sizes[g] - given[g]).min(left);
             given[g] += take;
@@ -58,6 +60,7 @@ pub(crate) fn quotas(sizes: &[usize], want: usize, evenness: f64) -> Vec<usize> 
 /// Science 38, 1985).
 pub(crate) fn spread(x: ArrayView2<'_, f32>, worth: &[f64], want: usize) -> Vec<usize> {
     let n = x.nrows();
+    // 2 is the largest cosine distance, so that anything chosen comes nearer.
     let mut far = vec![2f64; n];
     let mut free = vec![true; n];
     let mut chosen = Vec::with_capacity(want.min(n));

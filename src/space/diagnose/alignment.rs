@@ -30,6 +30,7 @@ pub struct NeighbourAgreement {
 pub(crate) fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> NeighbourAgreement {
     let n = x.nrows().min(y.nrows());
     let k = k.min(n.saturating_sub(1));
+    // With one pair nobody has a neighbour; the interval says that nothing is known.
     if k == 0 {
         return NeighbourAgreement {
             value: 0.0,
@@ -45,6 +46,7 @@ pub(crate) fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> N
         .collect();
     let mean = shares.iter().sum::<f64>() / n as f64;
     let squares: f64 = shares.iter().map(|s| (s - mean).powi(2)).sum();
+    // The variance of the mean over pairs, with n - 1 as the unbiased divisor.
     let error = 1.96 * (squares / (n.max(2) - 1) as f64 / n as f64).sqrt();
     NeighbourAgreement {
         value: mean,

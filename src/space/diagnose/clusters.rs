@@ -19,6 +19,7 @@ pub(crate) fn kmeans(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32>
     let mut last = Vec::new();
     for _ in 0..PASSES {
         let groups: Vec<u32> = assign(x, centres.view()).iter().map(|a| a.0).collect();
+        // Same groups give same centres, so nothing would change any more.
         if groups == last {
             break;
         }
@@ -29,6 +30,7 @@ pub(crate) fn kmeans(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32>
         }
         for (mut centre, sum) in centres.axis_iter_mut(Axis(0)).zip(sums.axis_iter(Axis(0))) {
             let norm = sum.dot(&sum).sqrt();
+            // An empty group keeps its direction.
             if norm > 0.0 {
                 centre.assign(&(&sum / norm));
             }
@@ -64,23 +66,28 @@ pub(crate) fn assign(x: ArrayView2<'_, f32>, centres: ArrayView2<'_, f32>) -> Ve
 fn begin(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32> {
     let mut random = SplitMix64::new(seed);
     let mut chosen: Vec<usize> = Vec::new();
+    // All rows are equally likely at first, as k-means++ asks.
     let mut far = vec![1f64; x.nrows()];
     while chosen.len() < k.min(x.nrows()) {
+        // All vectors are among the centres up to rounding, so there are no more distinct ones.
         let total: f64 = far.iter().sum();
         if total <= 1e-6 {
             break;
         }
+        // Drawn in proportion to the distance, as in k-means++ with the cosine distance of unit vectors.
         let mut left = random.unit() * total;
         let drawn = far.iter().position(|&f| {
             left -= f;
             left < 0.0
         });
+        // Rounding may leave a rest at the end; the last row then stands for it.
         let next = drawn.unwrap_or(x.nrows() - 1);
         chosen.push(next);
         let similarities = x.dot(&x.row(next));
         for (far, &s) in far.iter_mut().zip(&similarities) {
             *far = far.min(f64::from(1.0 - s).max(0.0));
         }
+        // Exactly 0: rounding of its product with itself could let it be drawn twice.
         far[next] = 0.0;
     }
     x.select(Axis(0), &chosen)

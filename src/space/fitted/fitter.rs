@@ -77,6 +77,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     /// # Errors
     /// When the file that holds them is damaged.
     pub(crate) fn moments(&mut self) -> Result<&Moments, A::Error> {
+        // Taken and put back, since a reference into `self` could not be returned while it is filled.
         let moments = match self.moments.take() {
             Some(moments) => moments,
             None => self.anchors.moments()?,
@@ -87,6 +88,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
     /// Frames in which the anchors' mean is subtracted.
     pub(crate) fn centered(&self) -> PerModality<CoordinateFrame> {
         PerModality::of(|side| {
+            // One product with the mean a stored row, removed pairs included: weights belong to stored rows.
             let mean = self.anchors.mean(side);
             let mean_row = RowMatrix::of_one(&mean);
             let dots = self.anchors.of_stored(side, &|rows| mean_row.times(rows));
@@ -115,6 +117,7 @@ impl<A: AnchorSource> SpaceFitter<A> {
         if let Some((_, maps)) = self.maps.iter().find(|(known, _)| *known == params) {
             return Ok(maps.clone());
         }
+        // The decomposition depends on the shrinkage only; other settings scale its result.
         let of_shrinkage = |(known, _): &&(f64, _)| *known == params.shrinkage;
         let maps = match self.factors.iter().find(of_shrinkage) {
             Some((_, factors)) => factors.maps(&params),

@@ -49,6 +49,7 @@ impl FittedSpace {
     /// # Errors
     /// When there are too few pairs for the recipe, or a file is damaged.
     pub fn fit<A: AnchorSource>(anchors: &A, recipe: &Recipe) -> Result<Self, A::Error> {
+        // A recipe for many anchors may be simplified for few.
         let recipe = recipe.for_anchors(anchors.len());
         let mut fitter = SpaceFitter::new(anchors);
         let parts = recipe.parts.iter().map(|part| part.part.fit(&mut fitter));
@@ -58,6 +59,7 @@ impl FittedSpace {
             parts: parts.into(),
             cohort: None,
         };
+        // Last, because the cohort is represented by the fitted parts.
         if let Some(calibration) = space.recipe.calibration {
             space.cohort = Some(Arc::new(space.cohort(anchors, calibration)?));
         }
@@ -94,6 +96,7 @@ impl FittedSpace {
                     input.levels = levels;
                 }
             };
+            // In groups, so that a bank is read once for several inputs.
             inputs.par_chunks_mut(TOGETHER).for_each(level);
         }
         Ok(inputs)

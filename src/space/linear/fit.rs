@@ -74,6 +74,7 @@ impl CanonicalFactors {
     /// [`FitError`].
     pub(crate) fn of(moments: &Moments, shrinkage: f64) -> Result<Self, FitError> {
         let FitCovariances { own, cross } = checked(moments)?;
+        // Each side by its own covariance; the cross-covariance is whitened from both.
         let factors = own.try_map(|s| factor(&s, shrinkage))?;
         // C with L^-1 from the left, then transposed with K^-1 from the left: the transpose of the
         // documented product. No inverse is formed.
@@ -89,6 +90,7 @@ impl CanonicalFactors {
             image: svd.V().to_owned(),
             text: svd.U().to_owned(),
         };
+        // `L^-T V`: from whitened coordinates back to directions in the vectors' own space.
         for (factor, vectors) in factors.as_ref().zip(directions.as_mut()) {
             solve_upper_triangular_in_place(factor.L().transpose(), vectors.as_mut(), Par::Seq);
         }
@@ -105,6 +107,7 @@ impl CanonicalFactors {
         let known = known(&self.correlations);
         let scale: Vec<f64> = (0..dims)
             .map(|i| match i < known {
+                // `max(0)`: rounding may leave a negative singular value, whose power is NaN.
                 true => self.correlations[i].max(0.0).powf(params.exponent),
                 // A weight of 0 rather than fewer coordinates: whoever asked for so many gets so many.
                 false => 0.0,
@@ -131,6 +134,7 @@ impl CanonicalFactors {
 /// vectors that the SVD returns for them must not influence scores.
 fn known(values: &[f64]) -> usize {
     let largest = values.iter().copied().fold(0.0, f64::max);
+    // Far above the rounding of double precision (2^-53) after sums over all pairs.
     let least = largest * 1e-12;
     values.iter().take_while(|&&value| value > least).count()
 }
@@ -186,6 +190,7 @@ fn onto_texts(moments: &Moments, w: &Mat<f64>) -> PerModality<LinearMap> {
     let scale = vec![1.0; w.ncols()];
     PerModality {
         image: LinearMap::new(means.image, to_array(w), scale),
+        // The text side stays as it is: the target is the texts' own space.
         text: LinearMap::identity(means.text),
     }
 }
@@ -201,6 +206,7 @@ fn checked(moments: &Moments) -> Result<FitCovariances, FitError> {
     let Covariances { own, cross } = moments.covariances();
     let matrix = |c: Array2<f64>| Mat::from_fn(c.nrows(), c.ncols(), |i, j| c[[i, j]]);
     let (own, cross) = (own.map(matrix), matrix(cross));
+    // A constant side has no variance, and its factor would divide by zero.
     let flat = |s: &Mat<f64>| (0..s.nrows()).map(|i| s[(i, i)]).sum::<f64>() <= 1e-12;
     if moments.count() < 2 || own.iter().any(flat) {
         return Err(FitError::TooFew(moments.count()));
@@ -211,6 +217,7 @@ fn checked(moments: &Moments) -> Result<FitCovariances, FitError> {
 /// The Cholesky factor of `s + shrinkage * mean(eig(s)) * I`.
 fn factor(s: &Mat<f64>, shrinkage: f64) -> Result<Llt<f64>, FitError> {
     let n = s.nrows();
+    // The trace is the sum of the eigenvalues, so their mean needs no decomposition.
     let mean = (0..n).map(|i| s[(i, i)]).sum::<f64>() / n as f64;
     let mut shrunk = s.clone();
     for i in 0..n {

@@ -45,6 +45,7 @@ impl LinearMap {
         let squares = matrix.iter().map(|&m| f64::from(m).powi(2));
         let matrix = ProjectionMatrix {
             norm: squares.sum::<f64>().sqrt(),
+            // Both orders are stored, because a product reads rows and each direction needs its own.
             forth: RowMatrix::from(&matrix.t().to_owned()),
             back: RowMatrix::from(&matrix),
         };
@@ -102,6 +103,8 @@ impl LinearMap {
         rows.zip(vectors.chunks_exact(self.center.len().max(1)))
             .map(|(row, x)| {
                 let norm = dot(row, row).sqrt();
+                // A vector near the centre leaves only the rounding of the subtraction, whose direction means
+                // nothing.
                 if norm > ROUNDING * self.operands(x) {
                     norm as f32
                 } else {
@@ -113,6 +116,7 @@ impl LinearMap {
 
     /// `(x - center) M` for each row.
     fn project(&self, vectors: &[f32]) -> Vec<f32> {
+        // `max(1)`: chunks of zero length panic, and a map without dimensions has no rows.
         let rows = vectors.chunks_exact(self.center.len().max(1));
         let centered: Vec<f32> = rows
             .flat_map(|row| row.iter().zip(&self.center).map(|(v, c)| v - c))
@@ -132,6 +136,7 @@ impl LinearMap {
             None => u.to_vec(),
         };
         let queries = vectors.chunks_exact(self.center.len().max(1));
+        // `<u, (a - c) M> = <M u, a> - <M u, c>`: the second product is the bias.
         let biases = queries.map(|q| -dot(q, &self.center) as f32).collect();
         (vectors, biases)
     }
@@ -139,6 +144,7 @@ impl LinearMap {
     /// `M scale^-power u`, `[dim]`, for coordinates `u`; used to explain a canonical score, see
     /// [`canonical`](super::canonical). Coordinates of scale 0 are skipped.
     pub(crate) fn unscaled(&self, u: &[f32], power: f32) -> Vec<f32> {
+        // A coordinate of scale 0 has no share in a score, so it explains nothing.
         let unscaled = |(u, s): (&f32, &f32)| if *s > 0.0 { u / s.powf(power) } else { 0.0 };
         let u: Vec<f32> = u.iter().zip(&self.scale).map(unscaled).collect();
         self.pull_back(&u).0

@@ -47,6 +47,7 @@ impl Moments {
     /// The moments of the rows of matrices, `[n, dim]` each.
     pub fn of(pairs: &PerModality<Array2<f32>>) -> Self {
         let mut moments = Self::new(pairs.as_ref().map(Array2::ncols));
+        // A matrix may be transposed or a view; the sums need rows one after another.
         let rows = pairs.as_ref().map(|rows| rows.as_standard_layout());
         moments.add(
             rows.as_ref()
@@ -146,6 +147,7 @@ impl Moments {
         let covariance = |sum: &Array2<f64>, left: &[f64], right: &[f64]| {
             // In units until here: the sums are exact integers, and the division is the first rounding.
             let mut covariance = sum / (UNITS * UNITS * n);
+            // `E[xy] - E[x]E[y]` from the sums, so that no vector is read again when pairs come or go.
             for (mut row, l) in covariance.rows_mut().into_iter().zip(left) {
                 row.iter_mut().zip(right).for_each(|(c, r)| *c -= l * r);
             }

@@ -116,6 +116,7 @@ impl PromptTemplate {
         while let Some(position) = rest.find(['{', '}']) {
             let (before, braces) = rest.split_at(position);
             literal.push_str(before);
+            // Doubled braces first, as in Python's `format`, or they would be taken for a placeholder.
             if let Some(after) = braces.strip_prefix("{{") {
                 literal.push('{');
                 rest = after;
@@ -128,6 +129,7 @@ impl PromptTemplate {
                 let end = braces.find('}').ok_or_else(|| lone('{'))?;
                 match &braces[1..end] {
                     "" | "c" => parts.push(std::mem::take(&mut literal)),
+                    // `{a {c}`: the first brace is the mistake, not a placeholder called `a {c`.
                     name if name.contains('{') => return Err(lone('{')),
                     name => {
                         let name = name.to_owned();
@@ -143,6 +145,7 @@ impl PromptTemplate {
                 text: text.to_owned(),
             });
         }
+        // One part more than placeholders, so that joining puts the name between all of them.
         literal.push_str(rest);
         parts.push(literal);
         Ok(Self {

@@ -21,6 +21,7 @@ pub(crate) fn clusters(
     let (n, dim) = vectors.dim();
     let mut order: Vec<usize> = (0..n).collect();
     random.shuffle(&mut order);
+    // Distinct rows of the set as the first centres.
     let mut centres = vectors.select(Axis(0), &order[..count.min(n)]);
     let mut of = Vec::new();
     for _ in 0..STEPS {
@@ -30,6 +31,7 @@ pub(crate) fn clusters(
             let mut sum = sums.row_mut(cluster as usize);
             sum += &row;
         }
+        // An empty cluster keeps its centre, for a mean of nothing has no direction.
         for (mut sum, mut centre) in sums.rows_mut().into_iter().zip(centres.rows_mut()) {
             if let Some(slice) = sum.as_slice_mut()
                 && normalize(slice) > 0.0
@@ -49,6 +51,7 @@ fn nearest(vectors: ArrayView2<f32>, centres: &Array2<f32>) -> Vec<u32> {
         let cosines = rows.dot(&centres.t());
         let best = |row: ndarray::ArrayView1<f32>| {
             let numbered = (0u32..).zip(row.iter().copied());
+            // The first of equal centres wins, so that the result does not depend on the threads.
             let best = numbered.fold((0, f32::NEG_INFINITY), |b, c| if c.1 > b.1 { c } else { b });
             best.0
         };

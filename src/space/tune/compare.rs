@@ -39,6 +39,7 @@ impl RecipeMetrics {
     pub(crate) fn of(marks: &TaskRanks) -> Self {
         let mean = |answers: &[ReciprocalRank], value: fn(&ReciprocalRank) -> f64| {
             let sum = answers.iter().map(value).sum::<f64>();
+            // A task without answers has no quality, and none of 0.
             (!answers.is_empty()).then(|| sum / answers.len() as f64)
         };
         Self {
@@ -79,6 +80,7 @@ pub(crate) fn gain(new: &TaskRanks, old: &TaskRanks, base: &RecipeMetrics) -> Re
 
 /// The mean difference of all answers.
 fn mean(units: &UnitDifferences) -> RelativeGain {
+    // All answers count alike, so a unit weighs as much as it has answers.
     let n = units.iter().map(|u| u.1).sum::<usize>().max(1) as f64;
     let value = units.iter().map(|u| u.0).sum::<f64>() / n;
     let squared = |&(sum, count): &(f64, usize)| (sum - value * count as f64).powi(2);
@@ -95,6 +97,7 @@ pub(crate) fn interval(
     base: &RecipeMetrics,
     seed: u64,
 ) -> [f64; 2] {
+    // Differences of the same questions, so what is hard for both recipes cancels.
     let units = differences(new, old);
     let weights = weights(&units, base);
     let mut random = SplitMix64::new(seed);
@@ -104,6 +107,7 @@ pub(crate) fn interval(
                 let (mut sum, mut count) = (0.0, 0);
                 // Whole units are drawn, because the answers within a unit are correlated.
                 for _ in 0..units.len() {
+                    // A mean of ratios would weigh small units too much; sum and count are drawn together.
                     let (s, n) = units[random.below(units.len())];
                     sum += s;
                     count += n;
@@ -114,12 +118,14 @@ pub(crate) fn interval(
         })
         .collect();
     gains.sort_unstable_by(f64::total_cmp);
+    // 2.5 % of the replicates lie outside each end.
     let outside = REPLICATES / 40;
     [gains[outside - 1], gains[REPLICATES - outside]]
 }
 
 fn differences(new: &TaskRanks, old: &TaskRanks) -> PerTask<UnitDifferences> {
     new.as_ref().zip(old.as_ref()).map(|(new, old)| {
+        // A sorted map: the order of units decides what the seeded draws hit.
         let mut units: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
         for (n, o) in new.iter().zip(old) {
             let unit = units.entry(n.unit).or_default();

@@ -57,6 +57,8 @@ impl<'a> FoldEvaluator<'a> {
                 image: &images,
                 text: &prompts,
             };
+            // Queries of a side are the pairs, then the classes' images or prompts; the questions count from
+            // `pairs`.
             let queries = vectors
                 .sides
                 .zip(asked)
@@ -65,6 +67,8 @@ impl<'a> FoldEvaluator<'a> {
             let label =
                 |(c, class): (u32, &super::folds::HeldOutClass)| vec![c; class.images.len()];
             let labels: Vec<u32> = (0u32..).zip(&fold.classes).flat_map(label).collect();
+            // Texts of pairs are no candidates for class images, nor prompts for pairs: each question has its own
+            // range.
             let classes = TuneQuestion::Classes {
                 texts: (pairs, prompts.len()),
                 first: pairs,
@@ -89,6 +93,7 @@ impl<'a> FoldEvaluator<'a> {
         odd: bool,
         depth: RecipeLimits,
     ) -> Self {
+        // Held-out pairs stay as they are; only the classes made of clusters are replaced.
         for (_, questions) in &mut self.folds {
             questions.retain(|question| matches!(question, TuneQuestion::Pairs(_)));
         }
@@ -96,6 +101,7 @@ impl<'a> FoldEvaluator<'a> {
         let mut queries: PerModality<Array2<f32>> = vectors.sides.map(none);
         let mut questions = Vec::new();
         for set in sets {
+            // Even numbers serve the choice and odd ones the estimate, so that no image does both.
             let wanted = |i: &usize| (i % 2 == 1) == odd;
             let chosen: Vec<usize> = (0..set.labels.len()).filter(wanted).collect();
             questions.push(TuneQuestion::Classes {
@@ -106,6 +112,7 @@ impl<'a> FoldEvaluator<'a> {
             let images = set.images.select(Axis(0), &chosen);
             let more = PerModality {
                 image: images.view(),
+                // Prompts are the same in both halves: they are the labels, not what is measured.
                 text: set.prompts.view(),
             };
             for (all, more) in queries.as_mut().zip(more) {
@@ -114,6 +121,7 @@ impl<'a> FoldEvaluator<'a> {
             }
         }
         let moments = fitted(vectors, &fit);
+        // One scorer for all labelled images, whose space is fitted once.
         let anchors = MatrixAnchors::new(vectors.sides, fit, moments);
         self.folds
             .push((RecipeScorer::new(anchors, queries, depth), questions));
@@ -138,6 +146,7 @@ impl<'a> FoldEvaluator<'a> {
             let scores = scorer.scores(recipe)?;
             for question in questions {
                 let answers = question.answers(scores.view());
+                // Units of different folds are different, or the error of a mean would treat them as one sample.
                 let shift = |a: ReciprocalRank| ReciprocalRank {
                     unit: a.unit + units,
                     ..a
@@ -165,6 +174,7 @@ impl<'a> FoldEvaluator<'a> {
 /// The moments of the pairs in `fit`: those of all pairs minus those of the others.
 fn fitted(vectors: SideVectors<'_>, fit: &[u32]) -> Moments {
     let n = vectors.sides.image.nrows() as u32;
+    // Subtracting the few held-out pairs is cheaper than adding the others, and exact: moments are integers.
     let others: Vec<u32> = (0..n).filter(|i| fit.binary_search(i).is_err()).collect();
     let held = vectors.sides.map(|side| rows(side, others.iter()));
     let gone = Moments::of(&held);

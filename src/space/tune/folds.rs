@@ -73,6 +73,7 @@ pub(crate) fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &FoldOption
     let all: Vec<u32> = (0..groups.len() as u32).collect();
     let mut drawn = units.draw(options.inner + 1, &mut random);
     let outer_held = drawn.pop().expect("one more than the inner ones was drawn");
+    // Inner folds see neither the pairs nor the classes of the outer one, not even to fit on.
     let rest = without(&all, &units.members(&outer_held));
     let fold = |held: &HeldOutUnits, of: &[u32]| Fold {
         fit: without(of, &units.members(held)),
@@ -111,9 +112,12 @@ impl SplitUnits {
         for (pair, &group) in (0u32..).zip(of) {
             by_root.entry(group).or_default().push(pair);
         }
+        // A sorted map makes the order of groups, and so every draw, independent of hashing.
         let groups: Vec<Vec<u32>> = by_root.into_values().collect();
+        // One text a group: near-duplicates would pull a centre towards themselves.
         let first: Vec<usize> = groups.iter().map(|g| g[0] as usize).collect();
         let texts: Array2<f32> = texts.select(Axis(0), &first);
+        // Two at least, so that one can be held out while the other stays.
         let count = (groups.len() / CLUSTER).max(2);
         let (cluster_of, centres) = clusters(texts.view(), count, random);
         let mut clusters = vec![Vec::new(); centres.nrows()];
@@ -126,6 +130,7 @@ impl SplitUnits {
     /// Draws what each of `count` folds holds out; no pair is in two of them.
     fn draw(&self, count: usize, random: &mut SplitMix64) -> Vec<HeldOutUnits> {
         let n: usize = self.groups.iter().map(Vec::len).sum();
+        // Half of the share for pairs and half for classes; the cap bounds the time of a trial.
         let quota = ((HELD / 2.0 * n as f64) as usize).clamp(1, MOST);
         let size = |cluster: usize| -> usize {
             let groups = self.clusters[cluster].iter();
@@ -194,6 +199,7 @@ impl SplitUnits {
 fn without(all: &[u32], gone: &[u32]) -> Vec<u32> {
     let mut gone = gone.iter().peekable();
     let stays = |pair: &u32| {
+        // Both lists ascend, so one pass suffices instead of a search for each pair.
         while gone.next_if(|g| *g < pair).is_some() {}
         gone.peek() != Some(&pair)
     };

@@ -67,6 +67,7 @@ impl RecipeAxis {
             Self::CanonicalP => rows(recipe, false, &PS, |r| &mut r.p),
             Self::Top => tops(recipe),
         };
+        // Values outside what a recipe may hold are not proposed, so callers need no error path.
         found.retain(|other| other != recipe && other.validate().is_ok());
         found.dedup();
         found
@@ -90,6 +91,7 @@ impl fmt::Display for RecipeAxis {
 
 fn weights(recipe: &Recipe) -> Vec<Recipe> {
     let mut found = Vec::new();
+    // Scores are calibrated before they are added, so without calibration no weight has an effect.
     if recipe.calibration.is_none() {
         return found;
     }
@@ -99,6 +101,7 @@ fn weights(recipe: &Recipe) -> Vec<Recipe> {
             other.parts[at].weight *= factor;
             found.push(other);
         }
+        // A recipe needs one part, so the last one is never removed.
         if recipe.parts.len() > 1 {
             let mut other = recipe.clone();
             other.parts.remove(at);
@@ -170,6 +173,7 @@ fn varied<T: Copy + PartialOrd>(
 
 /// Orders values by how many other values are between them and `present`.
 fn nearest_first<T: Copy + PartialOrd>(values: &[T], present: T) -> Vec<T> {
+    // A value between two of the grid stands at the place where it would be inserted.
     let place = values.iter().filter(|v| **v < present).count();
     let mut numbered: Vec<(usize, T)> = values.iter().copied().enumerate().collect();
     numbered.sort_by_key(|(i, _)| i.abs_diff(place));
@@ -187,6 +191,7 @@ fn tops(recipe: &Recipe) -> Vec<Recipe> {
         other.calibration = Some(ScoreCalibration { top, ..calibration });
         other
     };
+    // The grid is written for a cohort of 1,000; the share of the cohort is what is varied.
     let tops = TOPS.map(|top| top * calibration.cohort / 1000);
     nearest_first(&tops, calibration.top)
         .into_iter()

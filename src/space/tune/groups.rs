@@ -19,6 +19,7 @@ pub(crate) fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u
     let n = images.nrows();
     let mut parents: Vec<u32> = (0..n as u32).collect();
     let mut first: HashMap<String, u32> = HashMap::new();
+    // `take`: a list of captions that is too long must not name pairs without an image vector.
     for (pair, captions) in (0u32..).zip(captions).take(n) {
         for caption in captions {
             match first.entry(caption.trim().to_lowercase()) {
@@ -49,9 +50,11 @@ pub(crate) fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u
             let cosines = left.dot(&right.t());
             let above = cosines.indexed_iter().filter(|(_, c)| **c > SAME_IMAGE);
             let pairs = above.map(|((a, b), _)| ((i + a) as u32, (j + b) as u32));
+            // Within a block on the diagonal each pair appears twice, and once with itself.
             pairs.filter(|(a, b)| a < b).collect()
         })
         .collect();
+    // Joined on one thread: a join changes parents that others would be reading.
     for (a, b) in same.into_iter().flatten() {
         join(&mut parents, a, b);
     }

@@ -36,6 +36,7 @@ impl EncoderBlocks {
                 other.weights[at] *= factor;
                 let sum: f64 = other.weights.iter().sum();
                 other.weights.iter_mut().for_each(|w| *w /= sum);
+                // With two encoders, halving one weight is doubling the other; each is tried once.
                 if !all.iter().any(|known: &Self| known.is_near(&other)) {
                     all.push(other);
                 }
@@ -45,6 +46,7 @@ impl EncoderBlocks {
     }
 
     fn is_near(&self, other: &Self) -> bool {
+        // Weights that went through a division differ in their last bits.
         let pairs = self.weights.iter().zip(&other.weights);
         pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-3)
     }
@@ -54,6 +56,7 @@ impl EncoderBlocks {
         let mut rows = rows.to_owned();
         let mut begin = 0;
         for ((dim, old), new) in self.dims.iter().zip(&self.weights).zip(&to.weights) {
+            // A block's norm is the root of its weight, so similarities scale with the weight itself.
             let scale = (new / old).sqrt() as f32;
             let end = begin + dim;
             let block = begin..end;
@@ -95,6 +98,7 @@ impl ReweighedPairs {
         to: &EnsembleBlocks,
     ) -> Self {
         let sides = PerModality::of(|side| from[side].reweigh(vectors.sides[side], &to[side]));
+        // Rescaled vectors have other moments, and rounding makes them no multiple of the present ones.
         let moments = Moments::of(&sides);
         Self { sides, moments }
     }

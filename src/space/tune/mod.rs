@@ -166,6 +166,7 @@ pub fn tune(
         text: texts,
     } = vectors.sides;
     progress.begin("groups", None);
+    // Near-duplicates are found before anything is split: one on each side would answer for the other.
     let groups = groups::groups(images, captions);
     let mut distinct = groups.clone();
     distinct.sort_unstable();
@@ -180,6 +181,7 @@ pub fn tune(
         estimate: None,
         trials: Vec::new(),
     };
+    // With so few pairs none can be held out, so there is nothing to measure with.
     if distinct.len() < folds::FEW {
         progress.end();
         outcome.reason = format!(
@@ -192,6 +194,7 @@ pub fn tune(
     let folds = folds::folds(&groups, texts, options);
     progress.end();
     let calibration = recipe.calibration.unwrap_or_default();
+    // Lists of nearest anchors and scores are computed once, so they must be as deep as any trial needs.
     let depth = RecipeLimits {
         k: grid::DEEPEST.max(recipe.k()),
         cohort: calibration.cohort,
@@ -203,6 +206,7 @@ pub fn tune(
         labelled,
         members,
     };
+    // Weights of encoders come first: they change every vector, and so everything that is cached later.
     let weighed = tried.weights(vectors, recipe, progress, cancel)?;
     let other = weighed
         .as_ref()
@@ -219,6 +223,7 @@ pub fn tune(
         outcome.reason = "no trial was significantly better".to_owned();
     }
     progress.begin("estimate", Some(2));
+    // The present recipe is measured with the present weights, the found one with those it would get.
     let present = tried.outer(vectors, members).marks(recipe, cancel)?;
     progress.advance(1);
     let marks = tried.outer(best, to).marks(&found.recipe, cancel)?;
@@ -233,6 +238,7 @@ pub fn tune(
         gain: compare::gain(&marks, &present, &base),
         interval: compare::interval(&marks, &present, &base, options.seed),
     };
+    // The search picked the best of many trials, so its own figures flatter the choice; the outer fold does not.
     if is_change {
         let reason = if estimate.interval[0] > 0.0 {
             outcome.recommended = found.recipe;
@@ -250,6 +256,7 @@ pub fn tune(
 
 /// Why a task has no figure.
 fn not_asked(asked: PerTask<usize>, labelled: &[LabelledImages]) -> Option<UnmeasuredReason> {
+    // Order matters: without held-out pairs there are no held-out groups either.
     match (asked.pairs, asked.classes) {
         (0, _) => Some(UnmeasuredReason::FewPairs),
         (_, 0) if labelled.is_empty() => Some(UnmeasuredReason::FewGroups),
@@ -285,6 +292,7 @@ impl TuneContext<'_> {
         odd: bool,
     ) -> FoldEvaluator<'v> {
         let evaluator = FoldEvaluator::of_folds(vectors, folds, self.depth);
+        // Labelled vectors are stored with the present weights and must follow the weights that are tried.
         if self.labelled.is_empty() {
             return evaluator;
         }
@@ -297,6 +305,7 @@ impl TuneContext<'_> {
                 ..set.clone()
             })
             .collect();
+        // No pair of the outer fold may be fitted on, else its estimate would know the answers.
         let fit = self.folds.outer.fit.clone();
         evaluator.with_labelled(vectors, fit, &labelled, odd, self.depth)
     }
@@ -326,11 +335,13 @@ impl TuneContext<'_> {
             progress.advance(1);
         }
         progress.end();
+        // Only the nearest significant change is taken, by the rule that the recipes' search uses.
         Ok(search::nearest(tried, &present, &base).map(|(to, _)| to))
     }
 }
 
 /// The largest number of counted scores of this cohort in any trial.
 fn deepest_top(calibration: &ScoreCalibration) -> usize {
+    // `top` is given for a cohort of 1,000 and scales with the cohort.
     calibration.top.max(grid::TOP * calibration.cohort / 1000)
 }

@@ -37,6 +37,7 @@ impl TuneQuestion {
             Self::Pairs(n) => (0..*n)
                 .into_par_iter()
                 .map(|i| {
+                    // Only the pairs among themselves: behind them stand the images and prompts of the classes.
                     let image = place(scores.row(i).iter().take(*n), i);
                     let text = place(scores.column(i).iter().take(*n), i);
                     ReciprocalRank {
@@ -76,10 +77,12 @@ fn place<'a>(scores: impl Iterator<Item = &'a f32> + Clone, right: usize) -> f64
     let (above, ties) = scores.fold((0u32, 0u32), |(above, ties), &s| {
         (above + u32::from(s > own), ties + u32::from(s == own))
     });
+    // The right answer ties with itself, which does not count.
     1.0 + f64::from(above) + f64::from(ties.saturating_sub(1)) / 2.0
 }
 
 fn first(rank: f64) -> f64 {
+    // With ties the mean rank of two best ones is 1.5, so neither is alone at rank 1.
     if rank < 1.5 { 1.0 } else { 0.0 }
 }
 

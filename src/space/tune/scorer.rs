@@ -73,6 +73,7 @@ impl<'a> RecipeScorer<'a> {
         let counts = queries.as_ref().map(Array2::nrows);
         // The members that a fitted space takes, so that both calibrate alike.
         let cohort = evenly(depth.cohort, anchors.len());
+        // The cohort goes through the same codes and frames as the queries, in one list a side.
         let inputs = PerModality::of(|side| {
             let mut inputs: Vec<f32> = queries[side].iter().copied().collect();
             for &anchor in &cohort {
@@ -95,6 +96,7 @@ impl<'a> RecipeScorer<'a> {
     /// # Errors
     /// When the space cannot be fitted to the pairs.
     pub fn scores(&mut self, recipe: &Recipe) -> Result<Array2<f32>, FitError> {
+        // Small sets get a smaller `k`, as in a fitted space.
         let recipe = recipe.for_anchors(self.fitter.anchors().len());
         for part in &recipe.parts {
             self.ensure(part.part, recipe.has_units())?;
@@ -145,6 +147,7 @@ impl<'a> RecipeScorer<'a> {
         let Some(calibration) = recipe.calibration else {
             return vec![Vec::new(); self.queries[side]];
         };
+        // A cohort is never larger than the anchors that it is drawn from.
         let size = calibration.cohort.min(self.fitter.anchors().len());
         let leveller = |scores: &&PartScores| {
             let unit = || scores.unit.expect("a unit was computed with the part");
@@ -180,6 +183,7 @@ impl<'a> RecipeScorer<'a> {
                     let kept = nearest.iter().take(rows.params.k).copied();
                     PartCode::Row(RelativeRow::from_kept(kept, &rows.params))
                 };
+                // Shared by all recipes of a frame; only `k` and `p` are applied here.
                 let nearest = self.nearest(part.frame_key(), frames)?;
                 nearest
                     .as_ref()
@@ -196,6 +200,7 @@ impl<'a> RecipeScorer<'a> {
     }
 
     fn compare<'c>(&self, codes: &'c PerModality<Vec<PartCode>>, unit: bool) -> PartScores {
+        // Images and texts each end with their cohort, so one cut separates the two.
         let split = |(codes, at): (&'c Vec<PartCode>, usize)| codes.split_at(at);
         let PerModality {
             image: images,
@@ -233,6 +238,7 @@ impl<'a> RecipeScorer<'a> {
                 )
             }),
             scores: Array2::from_shape_vec(shape, rows).expect("a bank scores each text"),
+            // An image is compared with the cohort's texts and a text with its images, as in adaptive s-norm.
             best: PerModality {
                 image: best(images.0, &cohort_banks.text),
                 text: best(texts.0, &cohort_banks.image),
@@ -261,6 +267,7 @@ impl<'a> RecipeScorer<'a> {
                             .nearest(side, &[query], &self.inputs[side])?;
                     Ok::<_, FitError>(found.into_iter().flatten().collect())
                 })?;
+                // The deepest list is kept: recipes with a smaller `k` share it.
                 self.nearest.push((key, nearest));
                 self.nearest.len() - 1
             }

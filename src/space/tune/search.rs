@@ -53,6 +53,7 @@ pub(crate) fn search(
     progress: &dyn ProgressObserver,
     cancel: &CancelToken,
 ) -> Result<RecipeSearchResult, TuneError> {
+    // An estimate for the progress: later axes start from another recipe and may propose more.
     let planned: usize = AXES.iter().map(|a| a.around(first).len()).sum();
     progress.begin("settings", Some(1 + planned as u64));
     let mut best = first.clone();
@@ -63,6 +64,7 @@ pub(crate) fn search(
     let mut trials = vec![trial(None, first, &start, (&start, &base), true)];
     progress.advance(1);
     for round in 0..ROUNDS {
+        // Compared at the end of the round, because a setting may move away and back within one.
         let before = best.clone();
         for axis in AXES {
             let tried = along(
@@ -75,13 +77,16 @@ pub(crate) fn search(
                 cancel,
             )?;
             if let Some((recipe, found)) = nearest(tried, &marks, &base) {
+                // The latest trial of this recipe is the one of this step.
                 if let Some(t) = trials.iter_mut().rfind(|t| t.recipe == recipe) {
                     t.kept = true;
                 }
                 (best, marks) = (recipe, found);
             }
+            // Kept are the scores of the present recipe; the next axis starts from it.
             evaluator.retain(&[&best]);
         }
+        // A second round follows only a change, since the first one tried everything from here.
         if round > 0 || best == before {
             break;
         }
@@ -111,6 +116,7 @@ fn along(
         }
         let marks = match evaluator.marks(&recipe, cancel) {
             Ok(marks) => marks,
+            // A recipe that these pairs cannot be fitted with is no candidate, and no reason to stop.
             Err(TuneError::Fit(_)) => continue,
             Err(error) => return Err(error),
         };

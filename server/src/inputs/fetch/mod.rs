@@ -104,6 +104,7 @@ impl ImageFetcher {
                 "the URL is not valid; percent-encode all characters that are not ASCII".to_owned(),
             );
         };
+        // Before anything is opened: a client must not learn which hosts answer.
         if !self.hosts.iter().any(|host| host.allows(&uri)) {
             return rejected(
                 "images are not fetched from this host; send the file, or its bytes in base64 \
@@ -124,6 +125,7 @@ impl ImageFetcher {
         let fetched = timeout(self.patience, async {
             let response = match client.request(asked).await {
                 Ok(response) => response,
+                // One message for all reasons not to connect, or it would tell what runs inside the network.
                 Err(e) if e.is_connect() => {
                     let reason = "the host cannot be reached, or its certificate is not trusted";
                     return rejected(reason.to_owned());
@@ -160,9 +162,11 @@ impl ImageFetcher {
             let Ok(data) = frame.into_data() else {
                 continue;
             };
+            // Counted as it comes, because a host may announce another length or none.
             if bytes.len() + data.len() > self.limit {
                 return rejected(format!("the image is larger than {} bytes", self.limit));
             }
+            // Grown with the data, so that a slow host holds no memory that it does not fill.
             self.memory.grow(&mut held, bytes.len() + data.len())?;
             bytes.extend_from_slice(&data);
         }

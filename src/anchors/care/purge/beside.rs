@@ -61,6 +61,7 @@ fn why_foreign(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
 
 /// The parent folders of an anchor set: of its canonical path, and of the link through which it was given.
 fn folders(set: &Path) -> BTreeSet<PathBuf> {
+    // Both folders: a build may have been started through the link or beside the real folder.
     let real = fs_err::canonicalize(set).ok();
     let places = real.iter().map(PathBuf::as_path).chain([set]);
     let folder = |place| {
@@ -125,6 +126,7 @@ pub(super) fn remove(
         };
         left.push(KeptLeftover { file, why });
     }
+    // Made durable even if nothing was removed here, since a killed purge may have removed without syncing.
     for folder in folders(set) {
         if !left.iter().any(|kept| kept.file == folder) {
             fs::sync_folder(&folder)?;
@@ -177,9 +179,11 @@ fn look_by(
             return searched.map(Some);
         }
         let top = fs_err::symlink_metadata(file);
+        // Gone itself, and not only something in it: whoever wrote it has finished or cleaned up.
         if top.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return Ok(None);
         }
+        // A folder that keeps changing is in use, and its error is told instead of waiting.
         if searches == SEARCHES {
             return searched.map(Some);
         }
@@ -203,6 +207,7 @@ fn remove_abandoned(path: &Path) -> Result<bool, AnchorsError> {
     use std::fs::TryLockError;
     // Held until it is removed.
     let (_build, _file);
+    // `symlink_metadata`: a link must not lead to the lock of a folder elsewhere.
     if fs_err::symlink_metadata(path)?.is_dir() {
         _build = match WriteLock::acquire(path) {
             Err(AnchorsError::Locked { .. }) => return Ok(false),

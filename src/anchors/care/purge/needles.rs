@@ -127,6 +127,7 @@ impl NeedleSet {
             self.text(caption, NeedleKind::Caption);
         }
         self.found
+            // A needle of the whole record: found even where all of its texts are too short.
             .extend(record_bytes(record).map(|bytes| (bytes, NeedleKind::Record)));
         let Some(segment) = segment else {
             return;
@@ -143,6 +144,7 @@ impl NeedleSet {
     fn text(&mut self, text: &str, kind: NeedleKind) {
         self.texts.insert(text.to_owned());
         for form in forms(text) {
+            // The first kind stays: an id that is a caption too is reported as an id.
             self.found.entry(form.into_bytes()).or_insert(kind);
         }
     }
@@ -150,6 +152,7 @@ impl NeedleSet {
     /// Whether a line of a list contains one of the texts as a whole word.
     pub(crate) fn is_in_line(&self, line: &str) -> bool {
         let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        // Whole words, since a short id would be part of many other names.
         self.texts.iter().flat_map(|text| forms(text)).any(|form| {
             !form.is_empty()
                 && line.match_indices(form.as_str()).any(|(at, _)| {
@@ -162,6 +165,7 @@ impl NeedleSet {
     /// Whether the search would find one of the texts in this one.
     pub(crate) fn is_in_bytes(&self, text: &str) -> bool {
         let mut forms = forms(text).into_iter();
+        // Exactly as the search of file names does, so that what is redacted is what would be found.
         forms.any(|form| !self.in_name(&form).is_empty())
     }
 
@@ -170,9 +174,11 @@ impl NeedleSet {
     /// # Errors
     /// When a record is damaged.
     pub(crate) fn leave_shared(&mut self, live: &AnchorSet) -> Result<(), AnchorsError> {
+        // Short needles first: they would be found in live data by chance and be counted as shared.
         self.found.retain(|needle, kind| {
             let long = match kind {
                 NeedleKind::Vector => {
+                    // Zeros are also padding, so a prefix of mostly zeros would match anywhere.
                     needle.iter().filter(|byte| **byte != 0).count() >= VECTOR_LEAST
                 }
                 _ => needle.len() >= SHORTEST,
@@ -180,10 +186,12 @@ impl NeedleSet {
             self.short += u64::from(!long);
             long
         });
+        // Numbered by this list, because the automaton reports positions and the map has no order.
         let patterns: Vec<Vec<u8>> = self.found.keys().cloned().collect();
         let automaton = automaton(&patterns)?;
         let mut shared: HashSet<usize> = HashSet::new();
         let mut mark = |bytes: &[u8]| {
+            // Overlapping, or a needle inside another would not be marked as shared.
             let matches = automaton.find_overlapping_iter(bytes);
             shared.extend(matches.map(|m| m.pattern().as_usize()));
         };
@@ -202,6 +210,7 @@ impl NeedleSet {
                 mark(&vector_start(segment, modality, local));
             }
         }
+        // The manifest repeats sources and licences, which live pairs share.
         let manifest = live.manifest();
         for value in manifest.sources.keys().chain(manifest.licences.keys()) {
             forms(value).iter().for_each(|form| mark(form.as_bytes()));
@@ -230,11 +239,13 @@ impl NeedleSet {
             ..ByteSearch::default()
         };
         for folder in folders {
+            // A folder of uploads or a cache may never have existed.
             if fs::found(folder)?.is_none() {
                 continue;
             }
             for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
                 let entry = entry.map_err(std::io::Error::from)?;
+                // Names of folders and links count as well, although only files are read.
                 let mut kinds = self.in_name(&entry.file_name().to_string_lossy());
                 if entry.file_type().is_file() {
                     search.files += 1;
@@ -253,6 +264,7 @@ impl NeedleSet {
     }
 
     fn in_name(&self, name: &str) -> Vec<NeedleKind> {
+        // Vectors are bytes and cannot stand in a name.
         let contains = |needle: &[u8]| std::str::from_utf8(needle).is_ok_and(|n| name.contains(n));
         // The file of an image has its name, and is not a trace of it: pictures are deleted or told by themselves.
         let mut found: Vec<_> = self.found.iter().collect();
@@ -268,6 +280,7 @@ impl NeedleSet {
         patterns: &[&Vec<u8>],
     ) -> Result<Vec<NeedleKind>, AnchorsError> {
         let mut kinds = HashSet::new();
+        // Streamed: files may be larger than memory, and a match may lie across two reads.
         for found in automaton.stream_find_iter(BufReader::new(File::open(path)?)) {
             kinds.extend(self.found.get(patterns[found?.pattern().as_usize()]));
         }
@@ -282,6 +295,7 @@ fn automaton<P: AsRef<[u8]>>(patterns: &[P]) -> Result<AhoCorasick, AnchorsError
 /// The forms of a text in files: plain, as JSON writes it, and as messages quote it.
 fn forms(text: &str) -> Vec<String> {
     let json = |text: &str| {
+        // Without the quotation marks, for the text may stand inside a longer string.
         let quoted = serde_json::json!(text).to_string();
         quoted[1..quoted.len() - 1].to_owned()
     };

@@ -146,6 +146,7 @@ impl DeletionReceipt {
         let Some(old) = old_receipt(text).filter(|old| old.result != DRY_RUN) else {
             return self;
         };
+        // Sets of hashes: a pair that both runs name is one pair.
         let ids = old.ids.into_iter().chain(self.ids);
         self.ids = ids.collect::<BTreeSet<_>>().into_iter().collect();
         let generations = old.generations_before.into_iter();
@@ -167,6 +168,7 @@ impl DeletionReceipt {
         self.pictures_left = self.pictures_left.max(old.pictures_left);
         self.pictures_unread = self.pictures_unread.max(old.pictures_unread);
         self.unreadable += old.unreadable;
+        // This run verified what it could read; an image that an earlier one could not read may still be there.
         if self.is_verified() && self.pictures_unread > 0 {
             self.result = pictures_unread(self.pictures_unread);
         }
@@ -240,6 +242,7 @@ struct StoredReceipt {
 
 fn old_receipt(text: &[u8]) -> Option<StoredReceipt> {
     let old: StoredReceipt = serde_json::from_slice(text).ok()?;
+    // The format is compared, so that no other JSON file with these keys is taken for a receipt.
     (old.format == FORMAT).then_some(old)
 }
 
@@ -262,6 +265,7 @@ pub fn why_kept(
     let Some(old) = old_receipt(text) else {
         return Ok(Some("is not a receipt"));
     };
+    // Nothing was deleted under it, so nothing is lost with it.
     if old.result == DRY_RUN {
         return Ok(None);
     }
@@ -271,15 +275,18 @@ pub fn why_kept(
     let ids: BTreeSet<String> = request.ids.iter().map(|id| alias(id)).collect();
     let terms: BTreeSet<RequestedTerm> = requested_where(request).into_iter().collect();
     let is_same = ids == old.requested_ids && terms == old.requested_where;
+    // A receipt without a reference may get one when the purge is repeated.
     let is_called_so = old.reference.is_none() || old.reference.as_deref() == reference;
     if !is_same || !is_called_so {
         return Ok(Some("is of a purge of another request"));
     }
+    // A verified receipt is evidence: repeating the purge would replace it by one that found nothing.
     if old.result == VERIFIED {
         return Ok(Some("is of a completed purge"));
     }
     let mut changes = history::read(set)?.into_iter();
     let is_of_set =
+        // Number and date together: sets that were copied or built alike have the same numbers.
         changes.any(|change| change.generation == old.generation_after && change.when == old.when);
     Ok((!is_of_set).then_some("is of a purge of another anchor set"))
 }
@@ -301,6 +308,7 @@ fn pictures_unread(unread: usize) -> String {
 }
 
 fn result(report: &PurgeReport, search: &ByteSearch) -> String {
+    // The first reason in this order is given: what was found, then what may hide more.
     match (&report.search, search.found.len()) {
         (None, _) => DRY_RUN.to_owned(),
         (Some(_), 0) if !report.unreadable.is_empty() => {

@@ -64,13 +64,16 @@ struct CachedEmbeddings {
 /// Deletes the embeddings of purged pairs from the caches of all encoders in the folder: of the anchor set's
 /// encoders by content and by vector, of others by content. Returns how many.
 pub(super) fn forget(folder: &Path, gone: &RemovedPairs) -> Result<u64, AnchorsError> {
+    // An unfinished rewrite of a cache still has the embeddings that are to go.
     fs::sweep_hidden(folder, |name| name.ends_with(".emb"))?;
     let mut forgotten = 0;
+    // By content and by vector, since an image may have changed since it was encoded.
     for (fingerprint, forget) in &gone.caches {
         if let Some(cache) = EmbeddingCache::existing(folder, fingerprint, forget.dim)? {
             forgotten += cache.forget(&forget.keys, &forget.vectors)?;
         }
     }
+    // Another encoder's vectors are not known here, so only the content can find them.
     for cache in EmbeddingCache::all(folder)? {
         forgotten += cache.forget(&gone.keys, &DirectionLookup::default())?;
     }
@@ -103,6 +106,7 @@ pub(super) fn pairs(
             for local in 0..segment.len() {
                 let key = (entry.id.clone(), local);
                 let record = segment.record(local)?;
+                // Both: a position for this very copy, the hash for a copy of a live pair elsewhere.
                 if !alive.contains(&key) && !records.contains(&record_hash(&record)) {
                     note(&mut gone, old.manifest(), record, Some(segment), key)?;
                 }
@@ -122,6 +126,7 @@ pub(super) fn pairs(
             if !records.contains(&record_hash(&record)) {
                 let key = (pairs.name.clone(), local);
                 // Embeddings of another encoder are deleted by content.
+                // Vectors of another length cannot be cut into those of these encoders.
                 let fits = |s: &&Segment| s.dims() == live.manifest().dims();
                 let segment = pairs.segment.as_ref().filter(fits);
                 note(&mut gone, live.manifest(), record, segment, key)?;
@@ -140,10 +145,12 @@ fn note(
     key: (String, usize),
 ) -> Result<(), AnchorsError> {
     let local = key.1;
+    // Generations share segments, so a pair comes by several times.
     if !gone.pairs.insert(key) {
         return Ok(());
     }
     let mut side = |encoder: &EncoderEntry, modality, keys: Vec<ContentKey>| {
+        // A joined vector is cut into those of the members, which have a cache each.
         let mut joined = segment.map_or(&[][..], |s| s.vectors(modality).vector(local));
         for member in encoder.identity.cached() {
             let forget = gone.caches.entry(member.fingerprint.clone()).or_default();
@@ -160,6 +167,7 @@ fn note(
     let image = source.as_ref().map(|source| source.read(u64::MAX));
     let file = source.as_ref().and_then(|source| source.path());
     let file = file.map(|path| path.to_string_lossy().into_owned());
+    // Refused reading may hide that the embedding is there; a missing file hides nothing.
     if let (Some(Err(error)), Some(file)) = (&image, &file)
         && fs::is_refusal(error)
     {
@@ -167,6 +175,7 @@ fn note(
     }
     let image = image.into_iter().flatten().map(Cow::into_owned);
     let image: Vec<_> = image
+        // Every version of decoding had keys of its own, and old ones lie in the cache still.
         .flat_map(|b| ContentKey::of_picture_ever(&b).collect::<Vec<_>>())
         .collect();
     let captions = record.captions.iter();

@@ -30,6 +30,7 @@ pub(super) fn redact(
 ) -> Result<u64, AnchorsError> {
     let mut rewritten = 0;
     let hidden = |id: &String| {
+        // A live pair of the same id may exist now, but a requested id must not stay in the log.
         let known = live.contains(id) || is_alias(id);
         match known && !ids.contains(id) {
             true => id.clone(),
@@ -37,6 +38,7 @@ pub(super) fn redact(
         }
     };
     let mut changes = Vec::new();
+    // The strict reader: a log that is not read in full must not be rewritten from what was readable.
     for mut change in history::read(set)? {
         let before = change.clone();
         if change.ids_file.is_some() {
@@ -58,6 +60,7 @@ pub(super) fn redact(
         change.rename_source(|set| redacted_word(set, needles));
         for tally in [&mut change.licences_before, &mut change.licences_after] {
             let old = std::mem::take(tally).into_iter();
+            // Only licences of live pairs stay by name, since a rare licence may identify a pair.
             let shown = |name: String| match licences.contains_key(&name) || is_alias(&name) {
                 true => name,
                 false => alias(&name),
@@ -79,6 +82,7 @@ pub(super) fn is_alias(text: &str) -> bool {
 /// The arguments of a change, redacted: keys of a filter stay, values become hashes.
 fn redacted_detail(change: &ChangeRecord, needles: &NeedleSet) -> String {
     match change.command.as_str() {
+        // A detail that does not parse as a filter is redacted word by word.
         "anchors remove" => MetadataFilter::parse(&change.detail).map_or_else(
             |_| redacted_words(&change.detail, needles),
             |filter| {
@@ -94,6 +98,7 @@ fn redacted_detail(change: &ChangeRecord, needles: &NeedleSet) -> String {
         // Commands without user data in their arguments, or with the name of a set, which is redacted
         // separately.
         "swap" | "rollback" | "repair" => change.detail.clone(),
+        // Commands that this program does not know are changed only where the search would find something.
         _ => match needles.is_in_bytes(&change.detail) {
             true => redacted_words(&change.detail, needles),
             false => change.detail.clone(),
@@ -129,6 +134,7 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &NeedleSet) -> Result<u64, An
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error.into()),
         };
+        // Checksums in the lines are hex and could contain a short id by chance.
         let is_left = |line: &&str| !needles.is_in_line(sealed_lines::unsealed(line));
         let mut left: Vec<String> = text.lines().filter(is_left).map(str::to_owned).collect();
         let gone = text.lines().count() - left.len();
@@ -214,6 +220,7 @@ impl PurgedPictures {
         for image in images {
             let file = PathBuf::from(image);
             let bytes = match read_picture(&file) {
+                // Read now, but not before: its content may be of another moment, so it stays.
                 Ok(_) if unread.contains(image) => Err(UNREAD.to_owned()),
                 Ok(None) => {
                     if fs::found_itself(&file).is_ok_and(|found| found.is_some()) {
@@ -232,10 +239,12 @@ impl PurgedPictures {
                     continue;
                 }
             };
+            // Recognised by content: a file of the user with such a name but other content is not touched.
             let is_upload = is_upload(&file, &bytes);
             if is_upload {
                 pictures.folders.insert(fs::parent(&file).to_owned());
             }
+            // Order matters: what is in use stays, whatever it is.
             let left = match (is_upload, used.images.contains(image), &used.unread) {
                 (_, true, _) => KeptPicture::told(file, "a live pair uses it"),
                 (false, ..) => KeptPicture::told(file, "an original, which asif did not write"),
@@ -263,6 +272,7 @@ impl PurgedPictures {
         for file in &self.uploads {
             fs::remove_file(file)?;
         }
+        // Once a folder, after all removals in it.
         for folder in &self.folders {
             fs::sync_folder(folder)?;
         }
@@ -312,6 +322,7 @@ fn torn_copies(file: &Path, bytes: &[u8], left: &mut Vec<KeptPicture>) -> Vec<Pa
     for name in names.iter().filter(is_temporary) {
         let path = folder.join(name);
         match read_picture(&path) {
+            // An empty file is a prefix of every image and proves nothing.
             Ok(Some(part)) if !part.is_empty() && bytes.starts_with(&part) => torn.push(path),
             Ok(_) => {}
             Err(_) if left.iter().any(|known| known.file == path) => {}

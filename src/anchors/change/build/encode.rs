@@ -87,6 +87,7 @@ impl<'a> BuildRun<'a> {
         let mut segment = SegmentWriter::create(folder, self.embedder.dims())?;
         self.watch
             .progress
+            // Two steps a row: its image and its captions.
             .begin("encoding", incoming.expected.map(|rows| 2 * rows));
         loop {
             let block = self.read_block(&mut incoming)?;
@@ -142,6 +143,7 @@ impl<'a> BuildRun<'a> {
         let begun = Instant::now();
         let mut block = Vec::with_capacity(BLOCK);
         let mut held = 0;
+        // Whichever is reached first; pairs whose images are in memory would fill it otherwise.
         while block.len() < BLOCK && held < BLOCK_BYTES {
             match incoming.pairs.next() {
                 Some(Ok(pair)) if self.taken.contains(&pair.id) => {
@@ -169,6 +171,7 @@ impl<'a> BuildRun<'a> {
                         reason: error.reason.to_string(),
                         remedy: error.reason.remedy(),
                     };
+                    // Files that were never meant as pairs must not stop a strict build.
                     match error.reason.is_bystander() {
                         true => self.skipped.push(row),
                         false => self.skip(row)?,
@@ -201,6 +204,7 @@ impl<'a> BuildRun<'a> {
             Ok(image) => Ok((pair, (image, thumbnail))),
             Err(rejected) => Err((pair, rejected)),
         });
+        // Captions of pairs without an image are not encoded.
         let (pairs, bad) = BadInputs::split(pairs);
         let captions = pairs.iter().flat_map(|(pair, _)| &pair.captions);
         let captions: Vec<&str> = captions.map(String::as_str).collect();
@@ -212,11 +216,13 @@ impl<'a> BuildRun<'a> {
         let texts = timed(&mut self.seconds.captions, || {
             embedder.texts(&captions, quiet)
         })?;
+        // Texts come in the order of the captions, so each pair takes its own from the front.
         let mut texts = texts.into_iter();
         let pairs = pairs.into_iter().map(|(pair, image)| {
             let of_pair: Vec<EmbeddingResult> = texts.by_ref().take(pair.captions.len()).collect();
             (pair, image, of_pair)
         });
+        // Back in the order of the source, so that a rebuild makes the same segment.
         for pair in bad.put_back(pairs.collect()) {
             watch.progress.advance(1);
             let (pair, (image, thumbnail), of_pair) = match pair {

@@ -133,6 +133,7 @@ impl SegmentWriter {
             text: TEXT,
         };
         let open = |name| VectorSet::open(self.folder.path().join(name));
+        // Read back from disk: everything below is derived from what was really written.
         let vectors: PerModality<VectorSet> = names.try_map(open)?;
         let vectors = vectors.as_ref();
         if products::worth(vectors.image.len(), vectors.map(VectorSet::dim)) {
@@ -146,6 +147,7 @@ impl SegmentWriter {
         let text_search = planned(vectors.text, TEXT_GRAPH)?;
         let segments = fs::parent(self.folder.path()).to_owned();
         let destination = segments.join(&id);
+        // After the graphs, since the entry names all files with their checksums.
         let mut entry = SegmentEntry {
             id,
             pairs: self.pairs,

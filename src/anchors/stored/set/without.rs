@@ -29,12 +29,14 @@ impl AnchorSet {
     /// or the manifest counts less than its records hold.
     pub fn without(&self, rows: &[usize]) -> Result<Self, AnchorsError> {
         let left = self.remaining(rows)?;
+        // An anchor set without pairs has no means and no space; a removal refuses it too.
         if left.manifest.counts.pairs == 0 {
             return Err(AnchorsError::WouldBeEmpty {
                 path: self.path.clone(),
             });
         }
         let mut set = Self::assemble(&self.path, left.manifest, left.tombstones)?;
+        // Encoders that were accepted by their canaries stay accepted.
         set.accepted.clone_from(&self.accepted);
         Ok(set)
     }
@@ -65,9 +67,11 @@ impl AnchorSet {
             })?;
             let of = &self.segments()[segment];
             let vectors = PerModality::of(|modality| of.vectors(modality).vector(local));
+            // A pair that is already gone, or was given twice, is counted once.
             if gone.remove(&manifest.segments, segment, local, vectors) {
                 let record = of.record(local)?;
                 let counts = &mut manifest.counts;
+                // Counts come from a file: one that is too small is damage, not a number to wrap around.
                 let captions = counts.captions.checked_sub(record.captions.len() as u64);
                 counts.pairs -= 1;
                 counts.captions = captions.ok_or_else(|| untold("captions"))?;
@@ -85,8 +89,10 @@ impl AnchorSet {
             .iter()
             .map(|s: &Segment| PerModality::of(|modality| s.sum(modality)))
             .collect();
+        // A segment without live pairs leaves the manifest, as it does after a removal that is written.
         gone.drop_empty(&mut manifest.segments, &sums);
         manifest.parent = Some(self.manifest().generation);
+        // The new content continues from here, so an origin by rollback is no longer true of it.
         manifest.restored = None;
         Ok(RemainingPairs {
             manifest,
@@ -103,6 +109,7 @@ fn untally(tally: &mut BTreeMap<String, u64>, value: Option<String>) -> Option<(
     };
     match tally.get_mut(&value)? {
         0 => return None,
+        // A value that no pair has any more is dropped, not kept with a count of 0.
         1 => drop(tally.remove(&value)),
         n => *n -= 1,
     }

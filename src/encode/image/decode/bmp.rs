@@ -39,6 +39,7 @@ impl<'a> BmpRows<'a> {
         let header = BmpHeader::read(bytes);
         let side = |side: u64| u32::try_from(side).unwrap_or(u32::MAX);
         let size = header.as_ref().map(|h| (side(h.width), side(h.rows)));
+        // An unknown header is judged by the decoder, which rejects it or knows it.
         let file = match header {
             Some(header) => completed(bytes, &header)?,
             None => Cow::Borrowed(bytes),
@@ -61,6 +62,7 @@ fn completed<'a>(bytes: &'a [u8], header: &BmpHeader) -> Result<Cow<'a, [u8]>, I
                 (false, None) => Ok(Cow::Borrowed(bytes)),
                 (false, Some(end)) => {
                     let codes = &bytes[..header.offset + end];
+                    // Only the end code is missing, so all pixels are there and the decoder is given one.
                     Ok(Cow::Owned([codes, &[0, END_OF_PICTURE]].concat()))
                 }
             };
@@ -68,12 +70,15 @@ fn completed<'a>(bytes: &'a [u8], header: &BmpHeader) -> Result<Cow<'a, [u8]>, I
         0 | 3 => {}
         _ => return Ok(Cow::Borrowed(bytes)),
     }
+    // Rounded up to whole bytes, then to four: BMP pads each row.
     let filled = (header.width * header.bits).div_ceil(8);
     let stride = filled.next_multiple_of(4);
     let length = data.len() as u64;
+    // Width and rows come from the header; their product may overflow.
     match header.rows.checked_mul(stride) {
         Some(whole) if length < whole => {
             let missing = whole - length;
+            // More is missing than the padding of the last row: pixels are gone.
             if missing > stride - filled {
                 return Err(header.truncated(length / stride.max(1)));
             }
@@ -95,8 +100,10 @@ impl BmpHeader {
         let word = |at: usize| long(at).map(|v| v & 0xFFFF);
         let offset = usize::try_from(long(10)?).ok()?;
         let (width, rows, bits, compression) = match long(14)? {
+            // The oldest header has 16-bit sides and no compression.
             12 => (word(18)?, word(20)?, word(24)?, 0),
             40.. => {
+                // A negative height means rows from top to bottom.
                 let rows = long(22)?.cast_signed().unsigned_abs();
                 (long(18)?, rows, word(28)?, long(30)?)
             }
@@ -130,6 +137,7 @@ fn run_length_rows(data: &[u8], header: &BmpHeader) -> (u64, Option<usize>) {
             (0, END_OF_ROW) => (row, x) = (row + 1, 0),
             (0, END_OF_PICTURE) => return (full(row, x), None),
             (0, DELTA) => {
+                // A code cut in half leaves what was complete before it.
                 let Some(&[right, down]) = data.get(at..at + 2) else {
                     return (full(row, x), Some(at - 2));
                 };
@@ -142,6 +150,7 @@ fn run_length_rows(data: &[u8], header: &BmpHeader) -> (u64, Option<usize>) {
                     1 => count,
                     _ => count.div_ceil(2),
                 };
+                // Literal runs are padded to an even number of bytes.
                 let end = at + bytes.next_multiple_of(2);
                 if end > data.len() {
                     return (full(row, x), Some(at - 2));

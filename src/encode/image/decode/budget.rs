@@ -45,12 +45,14 @@ struct BudgetWaiter {
 impl BudgetState {
     /// Whether `bytes` fit into the budget now.
     fn fits(&self, bytes: u64) -> bool {
+        // Saturating: the limit may have been lowered below what is taken.
         bytes <= self.limit.saturating_sub(self.taken)
     }
 
     /// Whether a small request may overtake the queue: overtaking requests never take more than
     /// their [`PASSING`] share together, and no waiting caller is delayed that needs that share itself.
     fn may_pass(&self, bytes: u64) -> bool {
+        // A fixed part, so that small images cannot hold up a large one together.
         let part = self.limit / PASSING;
         let first = self.queue.front().map_or(0, |waiter| waiter.bytes);
         self.fits(bytes) && self.passed + bytes <= part && first <= self.limit - part
@@ -120,6 +122,7 @@ impl DecodeBudget {
     ) -> Result<MemoryReservation, BudgetDenial> {
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut state = self.lock();
+        // Every caller queues, even if memory is free: those who came before go first.
         let turn = state.next_turn;
         state.next_turn += 1;
         state.queue.push_back(BudgetWaiter { turn, bytes });
@@ -132,6 +135,7 @@ impl DecodeBudget {
             }
             let first = state.queue.front().is_some_and(|w| w.turn == turn);
             let passed = !first && state.may_pass(bytes);
+            // Only the first of the queue or one that may overtake: otherwise large images would starve.
             if passed || (first && state.fits(bytes)) {
                 state.taken += bytes;
                 state.passed += if passed { bytes } else { 0 };
@@ -148,6 +152,7 @@ impl DecodeBudget {
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner),
                 Some(Duration::ZERO) => {
+                    // Leaving wakes the next one, which may fit now.
                     self.leave(state, turn);
                     return Err(BudgetDenial::Busy);
                 }
@@ -162,6 +167,7 @@ impl DecodeBudget {
     /// Leaves the queue; the caller that is first now may fit.
     fn leave(&self, mut state: MutexGuard<'_, BudgetState>, turn: u64) {
         state.queue.retain(|other| other.turn != turn);
+        // Unlocked first: whoever wakes needs the lock at once.
         drop(state);
         self.returned.notify_all();
     }
@@ -182,6 +188,7 @@ impl DecodeBudget {
 impl MemoryReservation {
     /// Shrinks the reservation to `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: u64) {
+        // A reservation never grows, for that could deadlock with others that wait while they hold some.
         let rest = self.bytes.saturating_sub(bytes);
         self.bytes -= rest;
         self.budget.give_back(rest, self.passed);

@@ -73,6 +73,7 @@ impl<'a> CodedImage<'a> {
     ) -> Result<u64, InputError> {
         let size @ (width, height) = self.size();
         // Checked before multiplying by sides, which are untrusted here.
+        // With 0 bytes only the sides are checked, for the product is not known to be sound yet.
         check_size(size, 0)?;
         let pixels = u64::from(width) * u64::from(height);
         if pixels > limits.pixels {
@@ -86,12 +87,14 @@ impl<'a> CodedImage<'a> {
         let decoding = match self {
             Self::Jpeg(header) => header.cost(file),
             Self::Png(chunks) => {
+                // PNG rows may have 16 bits a sample, so its own size counts, not that of the result.
                 check_size(size, chunks.pixels_bytes())?;
                 chunks.pixels_bytes() + chunks.scratch() + 3 * pixels
             }
             Self::Webp(chunks) => chunks.cost(),
             Self::Gif(header) => {
                 check_size(size, 4 * pixels)?;
+                // A frame may be larger than the canvas, and both are decoded.
                 check_size(header.frame, {
                     4 * u64::from(header.frame.0) * u64::from(header.frame.1)
                 })?;
@@ -102,6 +105,7 @@ impl<'a> CodedImage<'a> {
         };
         // Applying the EXIF orientation makes a second copy.
         let turning = if transparent { 8 } else { 6 } * pixels;
+        // The largest of the phases, not their sum: one ends before the next begins.
         Ok(decoding.max(turning).max(kept(size, transparent)) + TABLES)
     }
 
@@ -137,6 +141,7 @@ impl<'a> CodedImage<'a> {
         match self {
             Self::Jpeg(header) => match jpeg::decode(bytes, header)? {
                 Some((rgb, orientation)) => Ok((rgb.into(), orientation)),
+                // What the fast decoder is not known to do right goes to the general one.
                 None => read(bytes, format),
             },
             Self::Png(chunks) => Ok((chunks.decode()?, chunks.orientation)),

@@ -35,6 +35,7 @@ impl GifHeader {
                 b',' => break,
                 b'!' => {
                     // A control block: length, flags, delay, transparent colour.
+                    // The block of the frame's own control; others are passed over.
                     if let Some(&[0xF9, 4, flags, _, _, colour]) = bytes.get(at + 1..at + 7) {
                         transparent = if flags & 1 == 1 {
                             usize::from(colour)
@@ -62,6 +63,7 @@ impl GifHeader {
         let cut = after_blocks(bytes, own_colours.end + 1).is_none();
         Some(Self {
             canvas: (
+                // Computed in 32 bits, where the sum of two 16-bit sides cannot overflow.
                 screen.0.max(corner.0 + frame.0),
                 screen.1.max(corner.1 + frame.1),
             ),

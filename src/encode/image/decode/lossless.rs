@@ -25,6 +25,7 @@ pub(super) fn code_bytes(data: &[u8], size: Option<(u32, u32)>) -> Option<u64> {
     let (mut width, height) = match size {
         Some(size) => size,
         None => {
+            // The signature, two sides less 1, and a flag with the version.
             bits.read(8)?;
             let size = (bits.read(14)? + 1, bits.read(14)? + 1);
             bits.read(4)?;
@@ -47,6 +48,7 @@ pub(super) fn code_bytes(data: &[u8], size: Option<(u32, u32)>) -> Option<u64> {
             _ => {
                 let colors = bits.read(8)? + 1;
                 bits.image(colors, 1)?;
+                // Few colours are packed several to a pixel, which makes the coded picture narrower.
                 let packed = match colors {
                     ..=2 => 3,
                     3..=4 => 2,
@@ -62,6 +64,7 @@ pub(super) fn code_bytes(data: &[u8], size: Option<(u32, u32)>) -> Option<u64> {
         0 => 1,
         _ => {
             let block = bits.read(3)? + 2;
+            // Group numbers begin at 0, so there is one more than the largest.
             1 + u64::from(bits.image(blocks(width, block), blocks(height, block))?)
         }
     };
@@ -124,6 +127,7 @@ impl BitReader<'_> {
             let before = self.at;
             match green.symbol(self)? {
                 green @ 0..=255 => {
+                    // A group's number is in the red and green channels of the small picture.
                     largest = largest.max(red.symbol(self)? << 8 | green);
                     blue.symbol(self)?;
                     alpha.symbol(self)?;
@@ -138,6 +142,7 @@ impl BitReader<'_> {
                     let distance = distance.symbol(self)?;
                     self.extended(distance)?;
                 }
+                // A colour of the cache was literal before, so it is no larger.
                 _ => done += 1,
             }
         }
@@ -167,6 +172,7 @@ impl BitReader<'_> {
         }
         let count = 4 + self.read(4)? as usize;
         let mut lengths = [0; 19];
+        // At most 4 + 15 lengths, which is all of the order.
         for &place in LENGTH_ORDER.get(..count)? {
             lengths[place] = self.read(3)? as u8;
         }
@@ -179,6 +185,7 @@ impl BitReader<'_> {
             }
         };
         let mut lengths: Vec<u8> = Vec::with_capacity(symbols);
+        // 8 is the previous length at the start, as the specification says.
         let mut previous = 8;
         while lengths.len() < symbols && left > 0 {
             left -= 1;
@@ -213,12 +220,14 @@ impl PrefixCode {
     fn of(lengths: &[u8]) -> Option<Self> {
         let mut counts = [0; 16];
         let mut symbols: Vec<u16> = Vec::new();
+        // Code lengths are at most 15 by the specification.
         for length in 1..16u8 {
             let same = (0u16..).zip(lengths).filter(|(_, l)| **l == length);
             let before = symbols.len();
             symbols.extend(same.map(|(symbol, _)| symbol));
             counts[usize::from(length)] = (symbols.len() - before) as u32;
         }
+        // A single symbol takes no bits at all.
         match symbols[..] {
             [] => None,
             [one] => Some(Self::One(one.into())),

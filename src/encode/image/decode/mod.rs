@@ -103,6 +103,7 @@ pub(crate) fn decode_within(
     limits: PictureLimits,
 ) -> Result<DecodedImage<RgbImage>, InputError> {
     let rgb = |image: DynamicImage, orientation: Orientation| {
+        // Turning comes after the conversion: a turned copy of three bytes a pixel is the smallest.
         let rgb = to_rgb(image);
         if !upright || orientation == Orientation::NoTransforms {
             return rgb;
@@ -146,10 +147,12 @@ fn decoded<P>(
 ) -> Result<(P, MemoryReservation), InputError> {
     let format = format_of(bytes)?;
     guarded(format, || {
+        // Everything that memory depends on is read from headers, before a decoder runs.
         let coded = CodedImage::look(bytes, format, transparent)?;
         let mut held = coded.reserve(bytes.len(), transparent, limits)?;
         let (image, orientation) = coded.decode(bytes, format)?;
         let pixels = make(image, orientation);
+        // The peak is over; what is kept are the pixels, and others may decode meanwhile.
         held.shrink_to(kept(coded.size(), transparent));
         Ok((pixels, held))
     })
@@ -170,6 +173,7 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, InputError> {
     if bytes.is_empty() {
         return Err(InputError::Empty);
     }
+    // A format that is recognised but not compiled in is refused by name.
     image::guess_format(bytes)
         .ok()
         .filter(ImageFormat::reading_enabled)
@@ -186,6 +190,7 @@ fn guarded<T>(
     format: ImageFormat,
     work: impl FnOnce() -> Result<T, InputError>,
 ) -> Result<T, InputError> {
+    // Unwind-safe: on a panic nothing of this call is used afterwards.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         Err(InputError::Undecodable {
             format: label(format),
@@ -220,9 +225,11 @@ fn describe(bytes: &[u8]) -> String {
     if let Ok(format) = image::guess_format(bytes) {
         return format!("{}, which is not supported", label(format));
     }
+    // Enough to recognise a kind, and short enough that a huge file costs nothing.
     let head = &bytes[..bytes.len().min(512)];
     let text = match std::str::from_utf8(head) {
         Ok(text) => Some(text),
+        // The cut may lie within a character; what stands before it is text.
         Err(e) if e.error_len().is_none() => std::str::from_utf8(&head[..e.valid_up_to()]).ok(),
         Err(_) => None,
     };

@@ -181,6 +181,7 @@ impl<'a> PngChunks<'a> {
             at: 0,
             read: &read,
         };
+        // Texts and profiles could inflate far beyond the picture.
         let mut options = DecodeOptions::default();
         options.set_ignore_text_chunk(true);
         options.set_ignore_iccp_chunk(true);
@@ -188,6 +189,7 @@ impl<'a> PngChunks<'a> {
         options.set_ignore_adler32(filled_up);
         let mut decoder = Decoder::new_with_options(source, options);
         decoder.set_limits(png::Limits {
+            // Not more than was set aside for this picture.
             bytes: usize::try_from(self.scratch()).unwrap_or(usize::MAX),
         });
         decoder.set_transformations(png::Transformations::EXPAND);
@@ -195,6 +197,7 @@ impl<'a> PngChunks<'a> {
         let (color, depth) = reader.output_color_type();
         let line = reader.output_line_size(self.size.0).unwrap_or(usize::MAX);
         let length = reader.output_buffer_size().unwrap_or(usize::MAX);
+        // The decoder's own size is checked, for it depends on its transformations.
         if length as u64 > MAX_BYTES {
             return Err(too_large(self.size));
         }
@@ -213,6 +216,7 @@ impl<'a> PngChunks<'a> {
             }
         }
         if filled_up || total - read.get() <= TAIL {
+            // A row past the last one must not exist, so asking for it reads the end of the data.
             match reader.read_row(&mut vec![0; line]) {
                 Ok(_) => {}
                 Err(error) => return Err(self.explain(error, Some(self.rows()))),

@@ -58,6 +58,7 @@ impl WebpChunks {
                 animated: false,
                 codes: first.codes(size),
             });
+            // Whether the data is whole is decided by its own chunk, not by the length of the file.
             first.whole().map(|()| made)
         };
         match &first.name {
@@ -83,6 +84,7 @@ impl WebpChunks {
         let animated = flags & ANIMATION != 0;
         let (mut alpha, mut picture, mut control, mut exif) = (None, None, None, None);
         for chunk in chunks {
+            // The first of each kind counts, and what no pixel depends on is passed over.
             let place = match &chunk.name {
                 b"ALPH" => &mut alpha,
                 b"ANIM" => &mut control,
@@ -97,9 +99,11 @@ impl WebpChunks {
             return Err(truncated("its coded data is missing".to_owned()));
         };
         picture.whole()?;
+        // Without transparency wanted, the decoder need not read it.
         let alpha = alpha.filter(|_| transparent && !animated && &picture.name == b"VP8 ");
         // The transparency of a lossless picture is within it, and a frame's is mixed into the canvas.
         let clear = alpha.is_some() || animated || &picture.name == b"VP8L";
+        // Flags must agree with the chunks that are kept, or the decoder refuses the file.
         let mut kept = [0; 10];
         kept.copy_from_slice(&header.data[..10]);
         kept[0] = flags & ANIMATION | if clear { flags & ALPHA } else { 0 };
@@ -116,6 +120,7 @@ impl WebpChunks {
         let frame = picture.data.get(FRAME_HEADER..).unwrap_or(&[]);
         let codes = match animated {
             true => {
+                // A frame may be smaller than the canvas and has codes of its own.
                 let size = frame_size(picture.data).unwrap_or(size);
                 RiffChunk::all(frame).map(|chunk| chunk.codes(size)).sum()
             }

@@ -17,12 +17,14 @@ pub(super) fn of_class(
     file: &SettingsFile,
     class: &ProcessorClass,
 ) -> Result<ImagePreprocessor, ModelError> {
+    // Keys that this class reads, or is known to ignore, and that others are refused for.
     let own: &[&str] = match class.step {
         ClassStep::ChannelFlip => &["do_flip_channel_order"],
         ClassStep::IncludeTop => &["include_top", "rescale_offset"],
         ClassStep::UnreadPadding => &["do_pad", "size_divisor"],
         _ => &[],
     };
+    // First, so that an unsupported step is named and not a consequence of it.
     refuse_the_unknown(file, own)?;
     refuse_nulls(file, class)?;
     refuse_other_square(file, class.square)?;
@@ -41,6 +43,7 @@ pub(super) fn of_class(
             }
             None
         }
+        // Without `crop_size` the class crops to a default of its own.
         Some((side, done)) => match file.switch("do_center_crop")?.unwrap_or(done) {
             true if file.get("crop_size").is_some() => Some(box_of(file, "crop_size")?),
             true => Some((side, side)),
@@ -88,6 +91,7 @@ pub(super) fn of_class(
 
 /// Rejects null where the class's default is neither "no" nor what null means.
 fn refuse_nulls(file: &SettingsFile, class: &ProcessorClass) -> Result<(), ModelError> {
+    // Null matters only where the class would otherwise do something.
     let cropped = class.crop.is_some_and(|(_, done)| done);
     for (key, matters) in [
         ("do_center_crop", cropped),
@@ -119,6 +123,7 @@ fn class_resize(
     let square = Value::from(class.side);
     let size = file.get("size").unwrap_or(&square);
     let by_edge = size.get("shortest_edge").is_some_and(|v| !v.is_null());
+    // EfficientFormer's class is square but accepts the key.
     if by_edge && class.square && class.name != "EfficientFormer" {
         return Err(file.bad(
             "size",
@@ -135,6 +140,7 @@ fn class_resize(
         match class.step {
             ClassStep::LevitResize => {
                 steps.resize =
+                    // 256/224 is written into LeViT's class, not into its files.
                     ResizeMode::Shortest(scaled(file, "size", 256.0 / 224.0 * f64::from(side))?);
             }
             ClassStep::PoolFormerResize => {
@@ -150,6 +156,7 @@ fn class_resize(
         }
         return Ok(());
     }
+    // A single number of a square class is both sides.
     let (w, h) = match side {
         Some(side) => (side, side),
         None => box_of(file, "size")?,
@@ -157,6 +164,7 @@ fn class_resize(
     steps.resize = ResizeMode::Exact(w, h);
     match class.step {
         ClassStep::ConvNextResize => {
+            // ConvNeXt derives its crop from the short side, and height with width say none.
             return Err(file.bad(
                 "size",
                 &size.to_string(),
@@ -168,6 +176,7 @@ fn class_resize(
             let part = crop_part(file, Some(0.9))?.unwrap_or(1.0);
             let divided = |side: u32| scaled(file, "crop_pct", f64::from(side) / part);
             steps.resize = match w == h {
+                // A square is resized by its short side, so the aspect ratio stays.
                 true => ResizeMode::Shortest(divided(w)?),
                 false => ResizeMode::Exact(divided(w)?, divided(h)?),
             };

@@ -40,6 +40,7 @@ impl Default for PreprocessSteps {
 impl PreprocessSteps {
     /// Checks what does not depend on the class: one size comes out, and every value is finite.
     pub(crate) fn finish(self, file: &SettingsFile) -> Result<ImagePreprocessor, ModelError> {
+        // The crop comes last, so its size is what the model gets.
         let size = match (self.crop, self.resize) {
             (Some(size), _) => size,
             (None, ResizeMode::Exact(w, h)) => (w, h),
@@ -52,6 +53,7 @@ impl PreprocessSteps {
                 ));
             }
         };
+        // The processors rescale unless told otherwise.
         let rescale = match file.switch("do_rescale")?.unwrap_or(true) {
             true => Some(file.number("rescale_factor")?.unwrap_or(1.0 / 255.0)),
             false => None,
@@ -76,6 +78,7 @@ impl PreprocessSteps {
             ));
         }
         let offset = if self.offset { 1.0 } else { 0.0 };
+        // A sample has 256 values, so all arithmetic of the steps is done once, here.
         let values = table(rescale, offset, self.normalize, self.divided_again);
         // Blames the key without which the values would be valid.
         let bad = |expected| {
@@ -101,6 +104,7 @@ impl PreprocessSteps {
                 "numbers that, with rescale_factor, image_mean and image_std, give 32-bit numbers",
             ));
         }
+        // With one value for all samples every picture would give the same vector, without an error.
         if values.iter().all(is_flat) {
             return Err(bad(
                 "what keeps pixels apart: with it all pictures are the same to the model",

@@ -19,6 +19,7 @@ pub(super) fn one_size(
     match (size, shortest) {
         (Value::Number(_), _) => pixels_of(file, key, size).map(Some),
         (_, Some(side)) => pixels_of(file, &format!("{key}.shortest_edge"), side).map(Some),
+        // An object with null for `shortest_edge` is read by height and width.
         _ => Ok(None),
     }
 }
@@ -30,6 +31,7 @@ pub(super) fn refuse_mixed_forms(file: &SettingsFile) -> Result<(), ModelError> 
         let Some(map) = file.get(name).and_then(Value::as_object) else {
             continue;
         };
+        // Null means absent to the classes of Hugging Face.
         let said = map.iter().filter(|(_, value)| !value.is_null());
         let said: Vec<&str> = said.map(|(key, _)| key.as_str()).collect();
         let by_edge = said.contains(&"shortest_edge");
@@ -71,6 +73,7 @@ pub(super) fn box_of(file: &SettingsFile, key: &str) -> Result<(u32, u32), Model
     let (w, h) = match (value, value.get("width"), value.get("height")) {
         (Value::Number(_), ..) => (value, value),
         (_, Some(w), Some(h)) => (w, h),
+        // Lists are `[height, width]`, as numpy counts; here it is width first.
         (Value::Array(list), ..) if list.len() == 2 => (&list[1], &list[0]),
         _ => {
             return Err(file.bad(
@@ -109,6 +112,7 @@ pub(super) fn scaled(file: &SettingsFile, key: &str, exact: f64) -> Result<u32, 
             "correct the file",
         ));
     }
+    // Truncated like Python's `int`, which the processors apply to this product.
     Ok(exact as u32)
 }
 
@@ -140,6 +144,7 @@ pub(super) fn filter_of(
         return Ok(usual);
     };
     let by_name = |name: &str| {
+        // A name may have a prefix, as in `Resampling.BICUBIC`.
         let name = name.rsplit('.').next().unwrap_or(name);
         let all = (0..6).filter_map(ResampleFilter::from_code);
         all.into_iter()
@@ -163,6 +168,7 @@ pub(super) fn three(file: &SettingsFile, key: &str) -> Result<[f64; 3], ModelErr
     let absent = Value::Null;
     let value = file.get(key).unwrap_or(&absent);
     let read = || -> Option<[f64; 3]> {
+        // One number stands for all three channels.
         if let Some(one) = value.as_f64() {
             return Some([one; 3]);
         }
@@ -197,6 +203,7 @@ const OTHER_SWITCHES: [&str; 3] = ["rescale_offset", "include_top", "keep_aspect
 pub(super) fn refuse_the_unknown(file: &SettingsFile, own: &[&str]) -> Result<(), ModelError> {
     let keys = file.value.as_object().map(|map| map.keys());
     for key in keys.into_iter().flatten() {
+        // An unknown switch that is off asks for nothing and is accepted.
         let known = SWITCHES.contains(&key.as_str()) || own.contains(&key.as_str());
         let step = key.starts_with("do_") || OTHER_SWITCHES.contains(&key.as_str());
         let done = step && file.switch(key)? == Some(true);
@@ -217,6 +224,7 @@ pub(super) fn refuse_the_unknown(file: &SettingsFile, own: &[&str]) -> Result<()
         "clusters",
     ];
     for key in SIZES.into_iter().filter(|key| !own.contains(key)) {
+        // A multiple or divisor of 1 changes no size.
         if let Some(value) = file.get(key).filter(|v| v.as_u64() != Some(1)) {
             return Err(file.bad(
                 key,
@@ -226,8 +234,10 @@ pub(super) fn refuse_the_unknown(file: &SettingsFile, own: &[&str]) -> Result<()
             ));
         }
     }
+    // Older versions of a class read null as "no", newer ones as the default.
     refuse_null(file, "do_resize", "true")?;
     refuse_null(file, "do_rescale", "true")?;
+    // These sizes keep the aspect ratio, and an input of the model has one size.
     for key in ["longest_edge", "max_height", "max_width"] {
         let size = file.get("size").and_then(|size| size.get(key));
         if size.is_some_and(|v| !v.is_null()) {
@@ -295,6 +305,7 @@ fn asks_for_nothing(key: &str, value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(false) => !DONE_UNASKED.iter().any(|step| key.contains(step)),
+        // Three channels are what every image is converted to.
         value => key == "num_channels" && value.as_u64() == Some(3),
     }
 }
@@ -303,6 +314,7 @@ fn asks_for_nothing(key: &str, value: &Value) -> bool {
 /// program's steps are not those of the keys that are read here.
 pub(super) fn refuse_other_keys(file: &SettingsFile) -> Result<(), ModelError> {
     let known = |key: &str| {
+        // Keys with an underscore are notes of the program that saved the file.
         key.starts_with('_')
             || key.starts_with("do_")
             || READ.contains(&key)
@@ -330,6 +342,7 @@ pub(super) fn refuse_other_square(file: &SettingsFile, square: bool) -> Result<(
         return Ok(());
     };
     let Some(side) = file.get("size").filter(|size| size.is_number()) else {
+        // With height and width, or `shortest_edge`, the key has nothing to decide.
         return Ok(());
     };
     if asked == square {
