@@ -28,6 +28,12 @@ impl MappedFile {
     /// [`Error::Io`] when the operating system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        // Opening a pipe would wait for somebody who writes to it.
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(Error::NotAFile {
+                path: path.to_owned(),
+            });
+        }
         let file = fs::File::open(path).map_err(Error::io(path, "opening"))?;
         let metadata = file
             .metadata()
@@ -160,6 +166,18 @@ mod tests {
         ));
         let missing = MappedFile::open(folder.path().join("missing")).unwrap_err();
         assert!(missing.to_string().contains("missing"), "{missing}");
+    }
+
+    /// Opening it would wait for ever.
+    #[test]
+    #[cfg(not(miri))]
+    fn a_pipe_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let opened = MappedFile::open(&pipe);
+        assert!(matches!(opened, Err(Error::NotAFile { .. })), "{opened:?}");
     }
 
     #[test]

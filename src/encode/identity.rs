@@ -202,7 +202,13 @@ pub(super) fn weights(given: &[f64]) -> Vec<f64> {
         .collect();
     if let Some((last, others)) = steps.split_last_mut() {
         // The last weight takes what rounding left, so that the sum is 1.
-        *last = (STEPS - others.iter().sum::<f64>()).max(1.0);
+        let left = STEPS - others.iter().sum::<f64>();
+        *last = left.max(1.0);
+        // Nothing may be left for it where the others were rounded up; then the largest gives it its step.
+        let largest = others.iter_mut().max_by(|a, b| a.total_cmp(b));
+        if let (Some(largest), true) = (largest, left < 1.0) {
+            *largest -= 1.0 - left;
+        }
     }
     steps.into_iter().map(|s| s / STEPS).collect()
 }
@@ -276,5 +282,22 @@ mod tests {
             &mut out,
         );
         assert_eq!(out, r#"{"a":0.5,"b":[1,{"c":"x\"y","d":null}]}"#);
+    }
+
+    #[test]
+    fn weights_sum_to_one_and_stay_when_they_are_normalised_again() {
+        for given in [
+            vec![1.0],
+            vec![1.0, 1.0, 1.0],
+            vec![0.7, 0.3],
+            vec![20_001.0, 1.0],
+            vec![1e9, 1.0, 1.0],
+            vec![1.0, 1e9],
+        ] {
+            let once = weights(&given);
+            assert!((once.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{once:?}");
+            assert!(once.iter().all(|weight| *weight > 0.0), "{once:?}");
+            assert_eq!(weights(&once), once, "{given:?}");
+        }
     }
 }

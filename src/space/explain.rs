@@ -44,7 +44,10 @@ pub struct PartAmount {
 impl AnchorContribution {
     /// Contributions by anchor, largest first, with their shares; those of zero are left out.
     pub(crate) fn sorted(amounts: HashMap<u32, f64>) -> Vec<Self> {
-        let total: f64 = amounts.values().map(|a| a.abs()).sum();
+        // In the order of the anchors: sums in that of the map would differ from run to run in their last bits.
+        let mut amounts: Vec<(u32, f64)> = amounts.into_iter().collect();
+        amounts.sort_unstable_by_key(|(anchor, _)| *anchor);
+        let total: f64 = amounts.iter().map(|(_, amount)| amount.abs()).sum();
         let mut all: Vec<Self> = amounts
             .into_iter()
             .filter(|&(_, amount)| amount != 0.0)

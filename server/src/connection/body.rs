@@ -30,6 +30,8 @@ enum BodyState {
     /// Trailers: the bytes of this line, of all lines, and the number of trailers.
     Trailers {
         line: usize,
+        /// Whether the last byte was a carriage return, which a line feed must follow.
+        is_return: bool,
         all: usize,
         count: usize,
     },
@@ -118,28 +120,38 @@ impl BodyTracker {
                         None => return BodyProgress::Malformed,
                         Some(0) => BodyState::Trailers {
                             line: 0,
+                            is_return: false,
                             all: 0,
                             count: 0,
                         },
                         Some(size) => BodyState::Chunk(size),
                     };
                 }
-                BodyState::Trailers { line, all, count } => {
+                BodyState::Trailers {
+                    line,
+                    is_return,
+                    all,
+                    count,
+                } => {
                     let Some(&byte) = rest.first() else {
                         return BodyProgress::More;
                     };
                     at += 1;
                     *all += 1;
-                    match byte {
+                    // hyper takes a line feed alone, and a return alone, for part of a line: where this ended the
+                    // body and hyper did not, the bytes that follow would be a request for one of them only.
+                    match (byte, *is_return) {
                         // An empty line ends the trailers, and with them the body.
-                        b'\n' if *line == 0 => return BodyProgress::Ended(at),
-                        b'\n' => {
+                        (b'\n', true) if *line == 0 => return BodyProgress::Ended(at),
+                        (b'\n', true) => {
                             *line = 0;
                             *count += 1;
                         }
-                        b'\r' => {}
-                        _ => *line += 1,
+                        (b'\n', false) | (_, true) => return BodyProgress::Malformed,
+                        (b'\r', false) => {}
+                        (_, false) => *line += 1,
                     }
+                    *is_return = byte == b'\r';
                     if *all > LINE || *count > TRAILERS {
                         return BodyProgress::Malformed;
                     }
@@ -210,6 +222,10 @@ mod tests {
             b"1\n",
             b"1\r\nabc",
             b"11111111111111111\r\n",
+            b"0\r\n\nGET",
+            b"0\r\na: b\n\r\nGET",
+            b"0\r\na: b\r\n\r\rGET",
+            b"0\r\n\rGET",
         ] {
             assert_eq!(
                 BodyTracker::of(BodyLength::Chunked).feed(bad),
