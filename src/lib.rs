@@ -68,6 +68,7 @@ pub mod disk;
 pub mod embed;
 pub mod encode;
 pub mod eval;
+pub mod filter;
 pub mod home;
 pub mod image_source;
 pub mod modality;

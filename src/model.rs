@@ -167,6 +167,7 @@ impl AnchorModel {
         let options = AddOptions {
             set: self.live.path().to_owned(),
             pairs: Vec::new(),
+            selection: Default::default(),
             strict: false,
             thumbnails: true,
             graphs: GraphPolicy::Auto,

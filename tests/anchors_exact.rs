@@ -9,13 +9,13 @@ use std::path::Path;
 
 use asif::anchors::change::compact::compact;
 use asif::anchors::change::remove::{PairSelection, remove};
-use asif::anchors::change::select::MetadataFilter;
 use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::change::vectors;
 use asif::anchors::stored::history;
 use asif::anchors::stored::plan::{GraphPolicy, SearchMode};
 use asif::anchors::stored::witness;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, WriteOptions};
+use asif::filter::PairFilter;
 use asif::modality::Modality;
 use asif::space::{RelativeParams, RelativeRow};
 use proptest::prelude::*;
@@ -94,7 +94,7 @@ fn apply(path: &Path, model: &mut Vec<Generation>, step: &Step) -> bool {
                 "licence=CC BY 4.0",
                 "licence=CC BY-NC 4.0",
             ];
-            let filter = MetadataFilter::parse(text[*licence as usize]).unwrap();
+            let filter = PairFilter::parse(text[*licence as usize]).unwrap();
             let left: Vec<u64> = now.iter().copied().filter(|n| n % 3 != *licence).collect();
             let possible = !left.is_empty() && left.len() < now.len();
             let done = remove(path, &PairSelection::Where(filter), &options());

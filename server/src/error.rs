@@ -462,7 +462,7 @@ impl From<AnchorsError> for Refusal {
         };
         match error {
             // These messages name only what the client sent.
-            AnchorsError::Filter { .. }
+            AnchorsError::Filter(_)
             | AnchorsError::NoMatch { .. }
             | AnchorsError::NoSuchPair { .. }
             | AnchorsError::WouldBeEmpty { .. } => Self::invalid("unusable", said).of_request(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk as fs;
 use crate::embed::EmbedError;
+use crate::filter::FilterError;
 use crate::modality::Modality;
 use crate::pairs::{PairsError, json_message};
 use crate::remedy::InputRemedy;
@@ -181,26 +182,26 @@ pub enum AnchorsError {
         ids: String,
     },
     /// No pair matches the filter.
-    #[error("{path}: no live pair has {filter}; use a value that pairs of the anchor set \
-    have", path = path.display())]
+    #[error("{path}: no live pair has {filter}; {nearest}", path = path.display())]
     NoMatch {
         /// The anchor set.
         path: PathBuf,
         /// What was requested.
         filter: String,
+        /// The keys and values that pairs have, nearest to the requested ones.
+        nearest: String,
+    },
+    /// No pair of the sources matches the filter.
+    #[error("no pair of the sources has {filter}; {nearest}")]
+    NoneSelected {
+        /// What was requested.
+        filter: String,
+        /// The keys and values that pairs have, nearest to the requested ones.
+        nearest: String,
     },
     /// A filter cannot be parsed.
-    #[error(
-        "the filter {text:?} {what}; write KEY=VALUE, several with spaces between: \
-         'licence=CC-BY-4.0 source=mine'; a value that has = or \" in it stands in double quotes: \
-         'title=\"a = b\"'"
-    )]
-    Filter {
-        /// The filter.
-        text: String,
-        /// What is wrong with it.
-        what: &'static str,
-    },
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// A change would leave no pair.
     #[error("{path}: that would leave no pair, and an empty anchor set cannot answer queries; delete the \
     folder, or build another anchor set in its place", path = path.display())]

@@ -4,12 +4,14 @@
 //! | file | what it tests |
 //! |---|---|
 //! | `places` | another writer, copies, folders and disks that cannot be written |
+//! | `selections` | filters, samples, limits and repetitions |
 //! | `encoded` | what needs the real encoders |
 //! | this one | receipts, lists, help |
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod encoded;
 mod places;
+mod selections;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../synthetic/mod.rs"]

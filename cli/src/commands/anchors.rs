@@ -1,13 +1,13 @@
 //! `asif anchors`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use asif::anchors::change::add::{AddOptions, AddReport, add};
 use asif::anchors::change::compact::compact;
 use asif::anchors::change::remove::{PairSelection, remove};
-use asif::anchors::change::select::{self, MetadataFilter};
+use asif::anchors::change::select;
 use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::stored::records::PairRecord;
 use asif::anchors::{AnchorId, AnchorSet};
@@ -23,6 +23,7 @@ use crate::errors::hints::of_inputs;
 use crate::files::read_text;
 use crate::options::args::{AcceptArgs, EncoderArgs, EncodingLoad, ThumbnailArgs};
 use crate::options::receipt::{self, WriteArgs};
+use crate::options::selection::{SelectionArgs, filter_of, not_taken};
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output, refuse_source};
 
@@ -80,6 +81,9 @@ struct AddArgs {
     strict: bool,
 
     #[command(flatten)]
+    selection: SelectionArgs,
+
+    #[command(flatten)]
     thumbnails: ThumbnailArgs,
 
     #[command(flatten)]
@@ -115,12 +119,13 @@ struct RemoveArgs {
     #[arg(long, env = "ASIF_IDS_FILE", value_name = "FILE")]
     ids_file: Option<PathBuf>,
 
-    /// Every pair with all of these values in its metadata. If a value is a list, one matching entry is
-    /// enough; a value may be in double quotes.
+    /// Every pair that matches: `KEY=VALUE` for each value it must have, or an expression such as
+    /// "source = 'shop' and year < 2020" (`asif build --help`). If a value is a list, one matching entry is
+    /// enough; a value of the first form may be in double quotes.
     #[arg(
         long = "where",
         env = "ASIF_WHERE",
-        value_name = "KEY=VALUE ...",
+        value_name = "FILTER",
         conflicts_with_all = ["id", "ids_file"],
         required_unless_present_any = ["id", "ids_file"]
     )]
@@ -143,9 +148,21 @@ struct ListArgs {
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
-    /// Only pairs with all of these values in their metadata.
-    #[arg(long = "where", env = "ASIF_WHERE", value_name = "KEY=VALUE ...")]
+    /// Only pairs that match: `KEY=VALUE ...`, or an expression (`asif build --help`).
+    #[arg(long = "where", env = "ASIF_WHERE", value_name = "FILTER")]
     filter: Option<String>,
+
+    /// Print only their number.
+    #[arg(long, env = "ASIF_COUNT", conflicts_with_all = ["limit", "offset", "keys", "values"])]
+    count: bool,
+
+    /// List the keys of their metadata, each with the number of pairs that have it.
+    #[arg(long, env = "ASIF_KEYS", conflicts_with = "values")]
+    keys: bool,
+
+    /// List the values of a key, each with the number of pairs that have it, the most frequent first.
+    #[arg(long, env = "ASIF_VALUES", value_name = "KEY")]
+    values: Option<String>,
 
     /// List at most this many pairs.
     #[arg(long, env = "ASIF_LIMIT", value_name = "N")]
@@ -221,6 +238,7 @@ fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
     let options = AddOptions {
         set: args.set.clone(),
         pairs: args.pairs.clone(),
+        selection: args.selection.selection()?,
         strict: args.strict,
         thumbnails: args.thumbnails.kept(),
         graphs: GraphPolicy::Auto,
@@ -237,6 +255,7 @@ fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
     }
     let mut rows = receipt::rows(&report.receipt);
     rows.push(("skipped", skipped(&report)));
+    rows.extend(not_taken(&report.not_taken));
     let cached = format!("{} embeddings", format::count(report.from_cache));
     rows.push(("from cache", cached));
     if let Some(list) = &report.skipped_list {
@@ -262,7 +281,7 @@ fn skipped(report: &AddReport) -> String {
 
 fn run_remove(args: &RemoveArgs, context: &CommandContext) -> anyhow::Result<()> {
     let selection = match &args.filter {
-        Some(filter) => PairSelection::Where(MetadataFilter::parse(filter)?),
+        Some(filter) => PairSelection::Where(filter_of(filter)?),
         None => {
             let mut ids: HashSet<String> = args.id.iter().cloned().collect();
             if let Some(file) = &args.ids_file {
@@ -287,11 +306,7 @@ fn run_remove(args: &RemoveArgs, context: &CommandContext) -> anyhow::Result<()>
 }
 
 fn run_list(args: &ListArgs, context: &CommandContext) -> anyhow::Result<()> {
-    let filter = args
-        .filter
-        .as_deref()
-        .map(MetadataFilter::parse)
-        .transpose()?;
+    let filter = args.filter.as_deref().map(filter_of).transpose()?;
     let set = open(&args.set, context)?;
     let anchors: Vec<AnchorId> = match &filter {
         Some(filter) => {
@@ -302,6 +317,19 @@ fn run_list(args: &ListArgs, context: &CommandContext) -> anyhow::Result<()> {
         }
         None => (0..set.len() as AnchorId).collect(),
     };
+    if let (true, Some(filter)) = (anchors.is_empty(), &filter) {
+        // An empty list is an answer, but what was meant may be another value.
+        context.note(select::no_match(&set, filter)?.to_string());
+    }
+    if args.count {
+        return match context.json {
+            true => context.print_json(&json!({"pairs": anchors.len()})),
+            false => context.print(anchors.len().to_string()),
+        };
+    }
+    if args.keys || args.values.is_some() {
+        return list_metadata(args, &set, &anchors, context);
+    }
     let shown = anchors
         .iter()
         .skip(args.offset)
@@ -314,6 +342,45 @@ fn run_list(args: &ListArgs, context: &CommandContext) -> anyhow::Result<()> {
             let caption = record.captions.first().map_or("", String::as_str);
             let text = format!("{anchor:>7}  {}  {}  {caption}", record.id, record.image);
             context.print(format::line(&text))?;
+        }
+    }
+    Ok(())
+}
+
+/// Keys of the metadata, or values of a key, with the numbers of pairs that have them.
+fn list_metadata(
+    args: &ListArgs,
+    set: &AnchorSet,
+    anchors: &[AnchorId],
+    context: &CommandContext,
+) -> anyhow::Result<()> {
+    let mut tally: BTreeMap<String, u64> = BTreeMap::new();
+    for &anchor in anchors {
+        let record = set.record(anchor)?;
+        let meta = record.metadata();
+        let of_pair: BTreeSet<String> = match &args.values {
+            None => meta.keys().cloned().collect(),
+            Some(key) => record.fields(&meta).texts(key).into_iter().collect(),
+        };
+        for name in of_pair {
+            *tally.entry(name).or_default() += 1;
+        }
+    }
+    let mut all: Vec<(String, u64)> = tally.into_iter().collect();
+    if args.values.is_some() {
+        all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    }
+    if let (true, Some(key)) = (all.is_empty(), &args.values) {
+        let said =
+            format!("no pair has the key {key:?}; `asif anchors list --keys` lists the keys");
+        return Err(BadInput(said).into());
+    }
+    let name = if args.keys { "key" } else { "value" };
+    let limit = args.limit.unwrap_or(usize::MAX);
+    for (text, pairs) in all.into_iter().skip(args.offset).take(limit) {
+        match context.json {
+            true => context.print_line_json(&json!({name: text, "pairs": pairs}))?,
+            false => context.print(format::line(&format!("{pairs:>7}  {text}")))?,
         }
     }
     Ok(())

@@ -9,7 +9,6 @@ use asif::anchors::care::elsewhere::OtherSet;
 use asif::anchors::care::purge::{
     self, DeletionReceipt, KeptPicture, PairTraces, PurgeReport, PurgeRequest,
 };
-use asif::anchors::change::select::MetadataFilter;
 use asif::anchors::stored::place::refuse_in_set;
 use asif::anchors::stored::plan::GraphPolicy;
 use clap::Args;
@@ -17,6 +16,7 @@ use clap::Args;
 use crate::context::{self, CommandContext};
 use crate::errors::exit::BadInput;
 use crate::options::receipt;
+use crate::options::selection::filter_of;
 use crate::output::format;
 use crate::output::outputs::{
     OutputKind, OutputPlace, check_outputs, check_receipt, output, refuse_dash,
@@ -102,11 +102,7 @@ pub fn run(args: &AuditArgs, context: &CommandContext) -> anyhow::Result<()> {
         [output("--receipt", &args.receipt, OutputKind::Receipt)],
         &[],
     )?;
-    let filter = args
-        .filter
-        .as_deref()
-        .map(MetadataFilter::parse)
-        .transpose()?;
+    let filter = args.filter.as_deref().map(filter_of).transpose()?;
     let home = context.home.embedding_cache();
     let cache = args.cache.as_deref().unwrap_or(&home);
     refuse_dash("--cache", cache, OutputPlace::Folder)?;

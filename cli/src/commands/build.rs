@@ -14,6 +14,7 @@ use crate::errors::hints::of_inputs;
 use crate::options::args::{EncoderArgs, EncodingLoad, SpaceArgs, ThumbnailArgs};
 use crate::options::query::note_few;
 use crate::options::receipt;
+use crate::options::selection::{SelectionArgs, not_taken};
 use crate::output::format;
 use crate::output::outputs::{OutputPlace, refuse_dash};
 
@@ -60,6 +61,9 @@ pub struct BuildArgs {
     strict: bool,
 
     #[command(flatten)]
+    selection: SelectionArgs,
+
+    #[command(flatten)]
     thumbnails: ThumbnailArgs,
 
     /// Whether to build graphs (HNSW), which answer single queries over very many anchors faster than a
@@ -91,6 +95,7 @@ pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
         out: args.out.clone(),
         overwrite: args.overwrite,
         keep: args.keep,
+        selection: args.selection.selection()?,
         strict: args.strict,
         space: args.space.over(&Recipe::default())?,
         thumbnails: args.thumbnails.kept(),
@@ -132,6 +137,9 @@ fn summary(report: &BuildReport) -> String {
             ),
         ),
         ("skipped", skipped(report)),
+    ];
+    rows.extend(not_taken(&report.not_taken));
+    rows.extend([
         (
             "from cache",
             format!("{} embeddings", format::count(report.from_cache)),
@@ -144,7 +152,7 @@ fn summary(report: &BuildReport) -> String {
             ),
         ),
         ("on disk", format::bytes(report.bytes)),
-    ];
+    ]);
     if let Some(list) = &report.skipped_list {
         rows.push(("skip list", format::path(list)));
     }

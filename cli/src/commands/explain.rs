@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::AnchorSet;
-use asif::anchors::change::select::{self, MetadataFilter};
+use asif::anchors::change::select;
 use asif::classify::{ClassifiedImage, Classifier};
 use asif::disk;
 use asif::embed::InputRejection;
@@ -20,6 +20,7 @@ use crate::context::CommandContext;
 use crate::errors::exit::{BadInput, UsageError};
 use crate::errors::hints;
 use crate::options::query::{LabelArgs, QueryArgs, QuerySession, inputs};
+use crate::options::selection::filter_of;
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output};
 
@@ -101,13 +102,10 @@ impl ExclusionArgs {
         let mut rows = Vec::new();
         let mut what = Vec::new();
         if let Some(text) = &self.without {
-            let filter = MetadataFilter::parse(text)?;
+            let filter = filter_of(text)?;
             rows = select::by_filter(set, &filter)?;
             if rows.is_empty() {
-                return Err(BadInput(format!(
-                    "no pair has {filter}; `asif inspect` lists sources and licences"
-                ))
-                .into());
+                return Err(select::no_match(set, &filter)?.into());
             }
             what.push(filter.to_string());
         }

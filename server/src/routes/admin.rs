@@ -18,11 +18,11 @@ use crate::sets::uploads::{NewPair, UploadedPairs};
 use crate::state::AppState;
 use asif::anchors::change::add::{AddOptions, add_from as add_pairs};
 use asif::anchors::change::remove::{PairSelection, remove as remove_pairs};
-use asif::anchors::change::select::MetadataFilter;
 use asif::anchors::change::swap::{SwapTarget, swap as swap_content};
 use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::{AnchorSet, AnchorsError, ChangeReceipt, WriteOptions};
 use asif::embed::WorkControl;
+use asif::filter::PairFilter;
 use asif::modality::PerModality;
 use asif::progress::{CancelToken, NoProgress};
 
@@ -151,6 +151,7 @@ pub(super) async fn add(
         let options = AddOptions {
             set: path.clone(),
             pairs: vec![uploads.name().to_owned()],
+            selection: Default::default(),
             strict: false,
             thumbnails: true,
             graphs: GraphPolicy::Auto,
@@ -208,7 +209,9 @@ pub(super) async fn remove(
     let set = app.set(Some(&name))?;
     let write = write_options(asked.dry_run, asked.keep)?;
     let selection = match (asked.r#where, asked.ids) {
-        (Some(filter), None) => PairSelection::Where(MetadataFilter::parse(&filter)?),
+        (Some(filter), None) => {
+            PairSelection::Where(PairFilter::parse(&filter).map_err(AnchorsError::from)?)
+        }
         (None, Some(ids)) if ids.is_empty() => {
             let message = "`ids` names no pair; give at least one";
             return Err(Refusal::invalid("empty", message));

@@ -16,12 +16,13 @@ use crate::sets::cache::{OnceCache, WeightedCache};
 use crate::sets::generation::ServedGeneration;
 use crate::workers::compute::ComputePool;
 use asif::anchors::AnchorSet;
-use asif::anchors::change::select::{self, MetadataFilter};
+use asif::anchors::change::select;
 use asif::anchors::live::{
     GenerationSwap, LiveError, LiveOptions, LiveSet, LiveStatus, RefreshOutcome, Watcher,
 };
 use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::stored::plan::SearchMode;
+use asif::filter::PairFilter;
 
 /// The number of cached generations apart from the live one: each takes some megabytes, and a second to fit.
 const OTHERS: usize = 8;
@@ -199,10 +200,10 @@ impl ServedSet {
         };
         // By hash, so that the key stays small whatever a request lists.
         let key = other(base.set(), Some(without.hash()));
-        let (space, path) = (base.set().manifest().space.clone(), self.path().to_owned());
+        let space = base.set().manifest().space.clone();
         let make = || {
             compute.run_long(move || {
-                let rows = without.rows(base.set(), &path)?;
+                let rows = without.rows(base.set())?;
                 let rest = base.set().without(&rows)?;
                 let fitted = SetSpace::fit(&rest, &space, SearchMode::Auto)?;
                 Ok(ServedGeneration::other(rest, fitted, Some(base)))
@@ -275,16 +276,13 @@ impl PairExclusion {
     }
 
     /// The rows of the excluded pairs, sorted and distinct; at least one.
-    fn rows(&self, set: &AnchorSet, path: &Path) -> Result<Vec<usize>, Refusal> {
+    fn rows(&self, set: &AnchorSet) -> Result<Vec<usize>, Refusal> {
         let mut all = BTreeSet::new();
         for filter in &self.filters {
-            let rows = select::by_filter(set, &MetadataFilter::parse(filter)?)?;
+            let filter = PairFilter::parse(filter).map_err(asif::anchors::AnchorsError::from)?;
+            let rows = select::by_filter(set, &filter)?;
             if rows.is_empty() {
-                return Err(asif::anchors::AnchorsError::NoMatch {
-                    path: path.to_owned(),
-                    filter: filter.clone(),
-                }
-                .into());
+                return Err(select::no_match(set, &filter)?.into());
             }
             all.extend(rows);
         }

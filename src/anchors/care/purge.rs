@@ -37,7 +37,7 @@ use serde::Serialize;
 
 use super::aside;
 use super::elsewhere::{self, OtherSet, UnknownLinks};
-use crate::anchors::change::select::{self, MetadataFilter};
+use crate::anchors::change::select;
 use crate::anchors::change::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::manifest::Manifest;
@@ -47,6 +47,7 @@ use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::skipped_rows;
 use crate::anchors::stored::witness;
 use crate::anchors::stored::{history, log, publish};
+use crate::filter::PairFilter;
 use needles::NeedleSet;
 use steps::{PurgeStep, PurgeSteps};
 use traces::PurgedPictures;
@@ -110,7 +111,7 @@ pub struct PurgeRequest<'a> {
     /// Ids of pairs, which must not be live.
     pub ids: &'a [String],
     /// A filter whose values must not be found afterwards; no live pair may match it.
-    pub filter: Option<&'a MetadataFilter>,
+    pub filter: Option<&'a PairFilter>,
     /// The folder of cached embeddings.
     pub cache: Option<&'a Path>,
     /// Whether rewritten segments get graphs.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::build::{ALREADY, BuildOptions, BuildRun, EXAMPLES, SkippedRow};
 use super::incoming::IncomingPairs;
 use super::select;
+use super::selection::{IncomingSelection, SelectionCounts};
 use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::manifest::SegmentEntry;
@@ -25,6 +26,8 @@ pub struct AddOptions {
     /// Files and folders of pairs, in order; for pairs in memory, the name of the source
     /// in the log.
     pub pairs: Vec<PathBuf>,
+    /// Which pairs of the sources are taken.
+    pub selection: IncomingSelection,
     /// Whether the first bad row is an error.
     pub strict: bool,
     /// Whether a small picture of each pair is kept.
@@ -49,6 +52,9 @@ pub struct AddReport {
     pub skipped_examples: Vec<SkippedRow>,
     /// The list of all skipped rows, if there are any.
     pub skipped_list: Option<PathBuf>,
+    /// Pairs that the selection did not take.
+    #[serde(skip_serializing_if = "SelectionCounts::is_all")]
+    pub not_taken: SelectionCounts,
     /// Cache hits: embeddings that were not computed.
     pub from_cache: u64,
 }
@@ -116,6 +122,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
         out: options.set.clone(),
         overwrite: false,
         keep: write.keep,
+        selection: options.selection.clone(),
         strict: options.strict,
         space: live.manifest().space.clone(),
         thumbnails: options.thumbnails,
@@ -139,6 +146,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
         from_cache: build.cache_hits(),
         skipped_examples: build.skipped.drain(..).take(EXAMPLES).collect(),
         skipped_list,
+        not_taken: build.not_taken,
     })
 }
 
@@ -205,6 +213,8 @@ fn foresee(
     taken: &HashSet<String>,
     incoming: IncomingPairs<'_>,
 ) -> Result<AddReport, AnchorsError> {
+    let incoming = incoming.selected(&options.selection);
+    let tally = incoming.tally.clone();
     let mut ids = Vec::new();
     let mut skipped = Vec::new();
     let mut manifest = live.manifest().clone();
@@ -257,6 +267,7 @@ fn foresee(
         skipped_by_reason,
         skipped_examples: skipped.into_iter().take(EXAMPLES).collect(),
         skipped_list: None,
+        not_taken: tally.counts(),
         from_cache: 0,
     })
 }

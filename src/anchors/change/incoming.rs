@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
+use super::selection::{IncomingSelection, SelectedPairs, SelectionTally};
 use crate::anchors::stored::place;
 use crate::pairs::{self, Pair, PairOrigin, PairsError, RowError, RowRejection, id_fault};
 
@@ -12,6 +13,8 @@ pub(crate) struct IncomingPairs<'a> {
     pub(crate) pairs: Box<dyn Iterator<Item = Result<Pair, RowError>> + 'a>,
     /// An upper bound of their number, where known.
     pub(crate) expected: Option<u64>,
+    /// What a selection did not take.
+    pub(crate) tally: SelectionTally,
 }
 
 impl<'a> IncomingPairs<'a> {
@@ -24,6 +27,7 @@ impl<'a> IncomingPairs<'a> {
         let reader = pairs::open_without(paths, place::is_own_folder)?;
         Ok(Self {
             expected: reader.expected_rows(),
+            tally: SelectionTally::default(),
             pairs: Box::new(reader),
         })
     }
@@ -36,6 +40,25 @@ impl<'a> IncomingPairs<'a> {
         Self {
             pairs: Box::new(pairs.map(move |pair| checked(pair?, &mut seen))),
             expected: expected.map(|rows| rows as u64),
+            tally: SelectionTally::default(),
+        }
+    }
+
+    /// Those that a selection takes.
+    pub(crate) fn selected(self, selection: &IncomingSelection) -> Self {
+        if *selection == IncomingSelection::default() {
+            return self;
+        }
+        let most = [selection.limit, selection.sample.map(|sample| sample.size)];
+        let most = most.into_iter().flatten().min();
+        let selected = SelectedPairs::new(self.pairs, selection.clone());
+        Self {
+            expected: match (self.expected, most) {
+                (Some(rows), Some(most)) => Some(rows.min(most)),
+                (rows, _) => rows,
+            },
+            tally: selected.tally(),
+            pairs: Box::new(selected),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`respace`] | another recipe for the same pairs |
 //! | [`reweigh`] | other weights for several encoders of a modality |
 //! | [`select`] | which pairs a command selects |
+//! | [`selection`] | which of the incoming pairs are taken |
 //! | `garbage` | leftovers of killed writers, and the files of old generations |
 //! | `recover` | recovers or removes segments that killed writers left |
 
@@ -23,6 +24,7 @@ pub mod remove;
 pub mod respace;
 pub mod reweigh;
 pub mod select;
+pub mod selection;
 pub mod swap;
 pub mod vectors;
 pub mod writer;

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::select::{self, MetadataFilter};
+use super::select;
 use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
+use crate::filter::PairFilter;
 use crate::printable;
 
 /// Selects the pairs to remove.
@@ -19,7 +20,7 @@ pub enum PairSelection {
         missing_ok: bool,
     },
     /// The pairs that match a filter.
-    Where(MetadataFilter),
+    Where(PairFilter),
 }
 
 /// Removes pairs from an anchor set.
@@ -59,13 +60,13 @@ pub fn remove(
         PairSelection::Where(filter) => (select::by_filter(&live, filter)?, Vec::new()),
     };
     if rows.is_empty() {
-        let filter = match selection {
-            PairSelection::Where(filter) => filter.to_string(),
-            PairSelection::Ids { .. } => "an id of an empty list".to_owned(),
-        };
-        return Err(AnchorsError::NoMatch {
-            path: set.to_owned(),
-            filter,
+        let path = set.to_owned();
+        return Err(match selection {
+            PairSelection::Where(filter) => select::no_match(&live, filter)?,
+            PairSelection::Ids { .. } => AnchorsError::NoSuchPair {
+                path,
+                ids: "of an empty list".to_owned(),
+            },
         });
     }
     if rows.len() == live.len() {

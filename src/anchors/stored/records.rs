@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::places::{ImagePlace, PLACES, PlaceRoots, PlaceWriter, ROOTS};
 use crate::anchors::error::AnchorsError;
+use crate::filter::PairFields;
 use crate::image_source::ImageSource;
 
 /// The file kind in the container's header.
@@ -63,6 +64,16 @@ impl PairRecord {
     pub fn metadata(&self) -> Map<String, Value> {
         self.checked_metadata()
             .expect("records are written and read with a JSON object only")
+    }
+
+    /// What filters look at; `meta` is [its metadata](Self::metadata).
+    pub fn fields<'a>(&'a self, meta: &'a Map<String, Value>) -> PairFields<'a> {
+        PairFields {
+            id: &self.id,
+            image: &self.image,
+            captions: &self.captions,
+            meta,
+        }
     }
 
     /// The metadata, or why it is invalid.

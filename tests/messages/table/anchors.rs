@@ -118,8 +118,22 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::NoMatch",
             "anchors remove a.asif --where source=none",
             3,
-            &["source=none", "asif inspect"],
+            &["source=none", "nearest values are", "asif inspect"],
             "inspect a.asif",
+        ),
+        told(
+            "AnchorsError::NoneSelected",
+            "build --where sorce=none --pairs a.asif.jsonl --out n.asif",
+            3,
+            &["sorce=none", "nearest are \"source\""],
+            "anchors list a.asif --where source=none",
+        ),
+        told(
+            "AnchorsError::Filter",
+            "anchors remove a.asif --where year>2020+1",
+            3,
+            &["in the place of a value", "an expression"],
+            "",
         ),
         told(
             "AnchorsError::Filter",

@@ -11,13 +11,14 @@ use super::removed::image_of;
 use super::traces::PurgedPictures;
 use super::{beside, stored};
 use crate::anchors::care::elsewhere::{self, UsedImages};
-use crate::anchors::change::select::{self, MetadataFilter};
+use crate::anchors::change::select;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::change_record;
 use crate::anchors::stored::change_record::{ChangeRecord, IdLine};
 use crate::anchors::stored::history;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::witness;
+use crate::filter::PairFilter;
 
 /// All places where a pair was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -163,18 +164,18 @@ fn find_in_files(
 ///
 /// # Errors
 /// When a generation or the log cannot be read.
-pub fn find(set: &Path, filter: &MetadataFilter) -> Result<(Vec<String>, Vec<u64>), AnchorsError> {
+pub fn find(set: &Path, filter: &PairFilter) -> Result<(Vec<String>, Vec<u64>), AnchorsError> {
     let mut ids = BTreeSet::new();
     stored::each(set, |_, record, _, _| {
-        if filter.matches(record) {
+        if select::is_match(filter, record) {
             ids.insert(record.id.clone());
         }
     })?;
     let mut named = Vec::new();
     for change in history::readable(set)? {
-        let mut terms = filter.terms().iter();
+        let mut terms = filter.terms().into_iter();
         if terms.any(|(key, value)| {
-            [value.clone(), alias(value)]
+            [value.clone(), alias(&value)]
                 .iter()
                 .any(|v| change.detail.contains(&format!("{key}={v}")))
         }) {

@@ -8,12 +8,12 @@ use aho_corasick::AhoCorasick;
 use fs_err::File;
 use serde::Serialize;
 
-use crate::anchors::change::select::MetadataFilter;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::records::{PairRecord, PairRecords};
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::disk as fs;
+use crate::filter::PairFilter;
 use crate::modality::Modality;
 
 /// A text with fewer bytes is found in any file by chance, and is looked for in records only.
@@ -98,19 +98,19 @@ impl ByteSearch {
 
 impl NeedleSet {
     /// The needles of the request alone.
-    pub(crate) fn of_request(ids: &[String], filter: Option<&MetadataFilter>) -> Self {
+    pub(crate) fn of_request(ids: &[String], filter: Option<&PairFilter>) -> Self {
         let mut needles = Self::default();
         needles.add_request(ids, filter);
         needles
     }
 
     /// Adds the needles of a request.
-    pub(crate) fn add_request(&mut self, ids: &[String], filter: Option<&MetadataFilter>) {
+    pub(crate) fn add_request(&mut self, ids: &[String], filter: Option<&PairFilter>) {
         for id in ids {
             self.text(id, NeedleKind::Id);
         }
-        for (_, value) in filter.map(MetadataFilter::terms).unwrap_or_default() {
-            self.text(value, NeedleKind::Value);
+        for (_, value) in filter.map(PairFilter::terms).unwrap_or_default() {
+            self.text(&value, NeedleKind::Value);
         }
     }
 

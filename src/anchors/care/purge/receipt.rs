@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{ByteSearch, PurgeReport, PurgeRequest, alias};
-use crate::anchors::change::select::MetadataFilter;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::history;
+use crate::filter::PairFilter;
 
 const FORMAT: &str = "asif deletion receipt 1";
 const DRY_RUN: &str = "a dry run: nothing was deleted";
@@ -188,15 +188,12 @@ impl DeletionReceipt {
 
 /// The filter of a request, its values as hashes.
 fn requested_where(request: &PurgeRequest<'_>) -> Vec<RequestedTerm> {
-    let terms = request
-        .filter
-        .map(MetadataFilter::terms)
-        .unwrap_or_default()
-        .iter();
+    let terms = request.filter.map(PairFilter::terms).unwrap_or_default();
     terms
+        .into_iter()
         .map(|(key, value)| RequestedTerm {
-            key: key.clone(),
-            value: alias(value),
+            key,
+            value: alias(&value),
         })
         .collect()
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::alias::alias;
 use super::needles::NeedleSet;
 use crate::anchors::care::elsewhere::UsedImages;
-use crate::anchors::change::select::MetadataFilter;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::change_record;
 use crate::anchors::stored::change_record::{ChangeRecord, IdLine};
@@ -17,6 +16,7 @@ use crate::anchors::stored::layout;
 use crate::anchors::stored::sealed_lines;
 use crate::anchors::stored::skipped_rows;
 use crate::disk as fs;
+use crate::filter::PairFilter;
 
 /// Rewrites the log: every pair that is not live is named by its hash, and so is each value of a filter,
 /// each licence that no live pair has, and each source that a needle is part of. Returns how many
@@ -83,7 +83,7 @@ pub(super) fn is_alias(text: &str) -> bool {
 fn redacted_detail(change: &ChangeRecord, needles: &NeedleSet) -> String {
     match change.command.as_str() {
         // A detail that does not parse as a filter is redacted word by word.
-        "anchors remove" => MetadataFilter::parse(&change.detail).map_or_else(
+        "anchors remove" => PairFilter::parse(&change.detail).map_or_else(
             |_| redacted_words(&change.detail, needles),
             |filter| {
                 let hidden = |value: &str| match is_alias(value) {

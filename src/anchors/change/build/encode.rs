@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::options::BuildOptions;
 use super::report::{BuildSeconds, SkippedRow};
 use crate::anchors::change::incoming::IncomingPairs;
+use crate::anchors::change::selection::SelectionCounts;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::SegmentEntry;
@@ -46,6 +47,7 @@ pub(crate) struct BuildRun<'a> {
     pub(crate) seconds: BuildSeconds,
     pub(crate) captions: u64,
     pub(crate) skipped: Vec<SkippedRow>,
+    pub(crate) not_taken: SelectionCounts,
     pub(crate) sources: BTreeMap<String, u64>,
     pub(crate) licences: BTreeMap<String, u64>,
 }
@@ -66,6 +68,7 @@ impl<'a> BuildRun<'a> {
             seconds: BuildSeconds::default(),
             captions: 0,
             skipped: Vec::new(),
+            not_taken: SelectionCounts::default(),
             sources: BTreeMap::new(),
             licences: BTreeMap::new(),
         }
@@ -82,8 +85,9 @@ impl<'a> BuildRun<'a> {
     pub(crate) fn segment(
         &mut self,
         folder: &Path,
-        mut incoming: IncomingPairs<'_>,
+        incoming: IncomingPairs<'_>,
     ) -> Result<(SegmentEntry, Option<PathBuf>), AnchorsError> {
+        let mut incoming = incoming.selected(&self.options.selection);
         let mut segment = SegmentWriter::create(folder, self.embedder.dims())?;
         self.watch
             .progress
@@ -97,6 +101,17 @@ impl<'a> BuildRun<'a> {
             self.add_block(block, &mut segment)?;
         }
         self.watch.progress.end();
+        self.not_taken = incoming.tally.counts();
+        let nearest = incoming
+            .tally
+            .nearest()
+            .filter(|_| self.not_taken.filtered > 0);
+        if let (0, Some(filter), Some(nearest)) =
+            (segment.pairs(), &self.options.selection.filter, nearest)
+        {
+            let filter = filter.to_string();
+            return Err(AnchorsError::NoneSelected { filter, nearest });
+        }
         if segment.pairs() == 0 {
             let first = self
                 .skipped

@@ -221,6 +221,7 @@ impl BuildRun<'_> {
                 self.skipped.clone()
             },
             skipped_list,
+            not_taken: self.not_taken,
             from_cache: self.cache_hits(),
             seconds: self.seconds,
             bytes: set.bytes()?,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::anchors::change::selection::IncomingSelection;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::space::Recipe;
 
@@ -17,6 +18,8 @@ pub struct BuildOptions {
     pub overwrite: bool,
     /// How many generations are kept for rollback, the new one included.
     pub keep: usize,
+    /// Which pairs of the sources are taken.
+    pub selection: IncomingSelection,
     /// Whether the first bad row is an error.
     pub strict: bool,
     /// The space that queries use unless they say otherwise.

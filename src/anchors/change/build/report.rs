@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::anchors::change::selection::SelectionCounts;
 use crate::anchors::stored::manifest::ManifestCounts;
 use crate::remedy::InputRemedy;
 
@@ -28,6 +29,9 @@ pub struct BuildReport {
     pub skipped_examples: Vec<SkippedRow>,
     /// The list of all skipped rows, if there are any.
     pub skipped_list: Option<PathBuf>,
+    /// Pairs that the selection did not take.
+    #[serde(skip_serializing_if = "SelectionCounts::is_all")]
+    pub not_taken: SelectionCounts,
     /// Cache hits: embeddings that were not computed.
     pub from_cache: u64,
     /// Seconds by phase.

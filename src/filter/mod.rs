@@ -1,0 +1,204 @@
+//! Filters of pairs by their metadata, in two written forms.
+//!
+//! ```text
+//! KEY=VALUE KEY=VALUE ...                       pairs with all of these values     (terms)
+//! source = 'shop' and year >= 2020              an expression as in SQL            (expression -> condition)
+//! ```
+//!
+//! | file | role |
+//! |---|---|
+//! | `terms.rs` | the short form |
+//! | `expression.rs` | reads an expression, by the parser of the `sqlparser` crate |
+//! | `condition.rs` | its meaning for the fields of a pair |
+//! | `nearest.rs` | keys and values that pairs have, nearest to those that no pair has |
+
+mod condition;
+mod expression;
+mod nearest;
+mod terms;
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use condition::Condition;
+use terms::FilterTerms;
+
+pub use nearest::NearestValues;
+
+/// What a filter looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct PairFields<'a> {
+    /// The pair's id.
+    pub id: &'a str,
+    /// The image's name.
+    pub image: &'a str,
+    /// The captions.
+    pub captions: &'a [String],
+    /// Everything else.
+    pub meta: &'a Map<String, Value>,
+}
+
+impl PairFields<'_> {
+    /// The values under a key as texts; of a list, each entry.
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        self.values(key, |held| {
+            let single = held.iter().filter(|value| !value.is_array());
+            let text = |value: &&Value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            single.map(text).collect()
+        })
+    }
+
+    /// The values under a key: of the metadata, else the id, the image's name or a caption. `licence` and
+    /// `license` are one key.
+    fn values<T>(&self, key: &str, look: impl FnOnce(&[&Value]) -> T) -> T {
+        let held = match key {
+            // Both spellings occur in lists; a filter means either.
+            "licence" | "license" => self.meta.get("licence").or(self.meta.get("license")),
+            key => self.meta.get(key),
+        };
+        let own: Vec<Value> = match (held, key) {
+            (Some(_), _) => Vec::new(),
+            (None, "id") => vec![self.id.into()],
+            (None, "image") => vec![self.image.into()],
+            (None, "caption" | "captions") => self
+                .captions
+                .iter()
+                .map(|text| text.as_str().into())
+                .collect(),
+            (None, _) => Vec::new(),
+        };
+        match held {
+            // In a list one entry is enough; the list as a whole can be asked for as it is written.
+            Some(list @ Value::Array(_)) => {
+                let mut entries = Vec::new();
+                flatten(list, &mut entries);
+                look(&entries)
+            }
+            Some(value) => look(&[value]),
+            None => look(&own.iter().collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// A value and, of lists, all entries.
+fn flatten<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
+    if let Value::Array(entries) = value {
+        entries.iter().for_each(|entry| flatten(entry, into));
+    }
+    into.push(value);
+}
+
+/// Pairs that are selected by their metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairFilter {
+    form: FilterForm,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum FilterForm {
+    Terms(FilterTerms),
+    Expression(Condition),
+}
+
+/// A filter that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the filter {text:?} {what}; write KEY=VALUE, several with spaces between: \
+     'licence=CC-BY-4.0 source=mine'; a value that has = or \" in it stands in double quotes: \
+     'title=\"a = b\"'; or an expression: \"source = 'shop' and year >= 2020\""
+)]
+pub struct FilterError {
+    /// The filter.
+    pub text: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl PairFilter {
+    /// Reads a filter.
+    ///
+    /// Words that are all `KEY=VALUE` are the short form. Anything else that is an expression is one, and what
+    /// remains is the short form with values of several words: `licence=CC BY 4.0 source=mine`.
+    ///
+    /// An expression has `=`, `!=`, `<>`, `<`, `<=`, `>`, `>=`, `[not] like`, `[not] ilike` (`%` any characters,
+    /// `_` one), `[not] in (...)`, `[not] between ... and ...`, `is [not] null`, `and`, `or`, `not` and
+    /// parentheses. Texts stand in single quotes, keys with other characters than letters, digits and `_` in
+    /// double ones. As in SQL, a comparison with a key that a pair lacks selects it neither plainly nor under
+    /// `not`. Numbers are compared as numbers, also where the metadata has them as text. Of a list one matching
+    /// entry is enough. `id`, `image` and `caption` are those of the pair, unless its metadata has such a key.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        let refuse = |what: String| FilterError {
+            text: text.to_owned(),
+            what,
+        };
+        let short = terms::parse(text);
+        let form = match (short, expression::parse(text)) {
+            (Ok(terms), _) if terms::is_plain(text) => FilterForm::Terms(terms),
+            (_, Ok(condition)) => FilterForm::Expression(condition),
+            (Ok(terms), Err(_)) => FilterForm::Terms(terms),
+            // A text that begins as the short form does is meant as one.
+            (Err(short), Err(_)) if terms::begins_as_terms(text) => {
+                return Err(refuse(short.into()));
+            }
+            (Err(_), Err(what)) => return Err(refuse(what)),
+        };
+        Ok(Self { form })
+    }
+
+    /// Whether it selects a pair.
+    pub fn matches(&self, pair: &PairFields<'_>) -> bool {
+        match &self.form {
+            FilterForm::Terms(terms) => terms.matches(pair),
+            FilterForm::Expression(condition) => condition.holds(pair) == Some(true),
+        }
+    }
+
+    /// The keys that it names, each once.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = Vec::new();
+        for (key, _) in self.terms() {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    /// The keys with the values that they are compared with, in the order in which they were given.
+    pub(crate) fn terms(&self) -> Vec<(String, String)> {
+        match &self.form {
+            FilterForm::Terms(terms) => terms.as_slice().to_vec(),
+            FilterForm::Expression(condition) => condition.terms(),
+        }
+    }
+
+    /// The same keys with other values.
+    pub(crate) fn with_values(&self, value: impl Fn(&str) -> String) -> Self {
+        let form = match &self.form {
+            FilterForm::Terms(terms) => FilterForm::Terms(terms.with_values(value)),
+            FilterForm::Expression(condition) => {
+                FilterForm::Expression(condition.with_values(&value))
+            }
+        };
+        Self { form }
+    }
+}
+
+impl fmt::Display for PairFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.form {
+            FilterForm::Terms(terms) => terms.fmt(f),
+            FilterForm::Expression(condition) => condition.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
