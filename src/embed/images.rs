@@ -136,6 +136,9 @@ impl Embedder {
         keep: Option<KeepPicture<'_>>,
         watch: WorkControl<'_>,
     ) -> Result<Vec<EmbeddingResult>, EmbedError> {
+        if !images.is_empty() {
+            self.image.check_present()?;
+        }
         let encoders = self.image().members();
         let done = workers::run(self.workers, images.len(), watch.cancel, |pieces| {
             let mut done = Vec::new();
@@ -177,6 +180,10 @@ impl Embedder {
         limits: PictureLimits,
     ) -> Result<PreparedInput, InputError> {
         let members = self.image().members();
+        // Such an input is refused when it is encoded.
+        if members.is_empty() {
+            return Ok(PreparedInput(Vec::new()));
+        }
         prepared(|| {
             let pixels = members[0].decode_within(bytes, limits)?;
             let inputs = members.iter().map(|m| m.prepare_pixels(&pixels));
@@ -193,6 +200,9 @@ impl Embedder {
         &self,
         images: Vec<PreparedInput>,
     ) -> Result<Vec<EmbeddingResult>, EmbedError> {
+        if !images.is_empty() {
+            self.image.check_present()?;
+        }
         let members = self.image().members();
         let dim = self.image().dim();
         let mut joined: Vec<EmbeddingResult> = vec![Ok(vec![0.0; dim]); images.len()];

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::commands::scaling;
 use crate::context::{CommandContext, open};
 use crate::errors::hints::of_inputs;
-use crate::options::args::EncodingLoad;
+use crate::options::args::{BOTH_NEEDED, EncodingLoad};
 use crate::options::query::{AskArgs, QueryArgs, QuerySession, note_few};
 
 /// Measure accuracy on labelled or captioned images.
@@ -84,7 +84,7 @@ fn zeroshot(args: &ZeroshotArgs, context: &CommandContext) -> anyhow::Result<()>
         embedder,
         templates,
         options,
-    } = args.query.open(context, EncodingLoad::Many)?;
+    } = args.query.open(context, EncodingLoad::Many, BOTH_NEEDED)?;
     let subject = EvaluationSubject {
         set: &set,
         embedder: &embedder,

@@ -19,6 +19,7 @@ use crate::commands::classify::load_of;
 use crate::context::CommandContext;
 use crate::errors::exit::{BadInput, UsageError};
 use crate::errors::hints;
+use crate::options::args::BOTH_NEEDED;
 use crate::options::query::{LabelArgs, QueryArgs, QuerySession, inputs};
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output};
@@ -138,7 +139,9 @@ pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
     let out = output("--html", &args.html, OutputKind::Page);
     check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
     let asked = ExplainTarget::read(args, context)?;
-    let question = args.query.open(context, load_of(asked.images.len()))?;
+    let question = args
+        .query
+        .open(context, load_of(asked.images.len()), BOTH_NEEDED)?;
     let QuerySession {
         set,
         embedder,

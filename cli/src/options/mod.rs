@@ -4,3 +4,4 @@ pub(crate) mod args;
 pub(crate) mod hubness;
 pub(crate) mod query;
 pub(crate) mod receipt;
+pub(crate) mod vectors;

@@ -8,11 +8,14 @@
 //! |---|---|
 //! | `mod` | options, and a whole build: a new anchor set, or a further generation of one |
 //! | `encode` | pairs of sources to a segment; shared with [`super::add`] |
+//! | `vectors`, `tally` | pairs of files of vectors to a segment; what was written and skipped |
 //! | `report` | the report: what was built, and what was skipped |
 
 mod encode;
 mod options;
 mod report;
+mod tally;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -32,6 +35,8 @@ pub(crate) use encode::{ALREADY, BuildRun, mean_text};
 pub use options::BuildOptions;
 pub(crate) use report::EXAMPLES;
 pub use report::{BuildReport, BuildSeconds, SkippedRow};
+pub use vectors::build_vectors;
+pub(crate) use vectors::{VectorRun, check_dim, skipped_list};
 
 /// Checks everything that can be checked before an encoder is loaded.
 ///
