@@ -2,15 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+#[cfg(feature = "server")]
+#[path = "serve_support/mod.rs"]
+mod serve_support;
 mod support;
 
 use std::path::{Path, PathBuf};
 
+use asif_index::random::SplitMix64;
 use serde_json::{Value, json};
 use support::*;
 
-const IMAGE_DIM: usize = 8;
-const TEXT_DIM: usize = 6;
+const IMAGE_DIM: usize = 24;
+const TEXT_DIM: usize = 16;
 
 /// Files written by NumPy, safetensors and pyarrow.
 fn written(name: &str) -> PathBuf {
@@ -28,12 +32,16 @@ fn npy(rows: &[Vec<f32>]) -> Vec<u8> {
     bytes
 }
 
-/// Vectors of pair `number`: both sides are maps of the same two numbers.
+/// How many kinds of pairs there are.
+const KINDS: usize = 11;
+
+/// A vector of pair `number`, near those of the other pairs of its kind.
 fn vector(number: usize, dim: usize) -> Vec<f32> {
-    let (a, b) = ((number % 7) as f32 - 3.0, (number % 11) as f32 - 5.0);
     let component = |at: usize| {
-        let at = at as f32 + 1.0;
-        1.0 + a * (at * 0.7).sin() + b * (at * 1.3).cos()
+        let kind = SplitMix64::new(((number % KINDS) * 1000 + at * 30 + dim) as u64).below(101);
+
+        let own = (number * 13 + at * 29) % 7;
+        kind as f32 - 50.0 + own as f32 * 0.3
     };
     (0..dim).map(component).collect()
 }
@@ -102,10 +110,10 @@ fn vectors_make_a_set_that_is_asked_with_vectors_and_needs_no_encoder() {
         (&rows[3]["id"], &rows[3]["captions"]),
         (&json!("3"), &json!([]))
     );
-    // Images of pairs against the texts of the first eleven: each finds a text of its own class.
-    let labels: Vec<_> = (0..11).map(|n| vector(n, TEXT_DIM)).collect();
+    // Images against the text of one pair of each kind.
+    let labels: Vec<_> = (0..KINDS).map(|n| vector(n, TEXT_DIM)).collect();
     let (asked, named) = (files.path("q.npy"), files.path("l.npy"));
-    let images: Vec<_> = (0..30).map(|n| vector(n % 11, IMAGE_DIM)).collect();
+    let images: Vec<_> = (0..30).map(|n| vector(n + 200, IMAGE_DIM)).collect();
     fs_err::write(&asked, npy(&images)).unwrap();
     fs_err::write(&named, npy(&labels)).unwrap();
     let classify = |more: &[&str]| {
@@ -126,13 +134,13 @@ fn vectors_make_a_set_that_is_asked_with_vectors_and_needs_no_encoder() {
         assert_eq!(answer["row"], row);
         assert_eq!(
             answer["predictions"][0]["label"],
-            (row % 11).to_string(),
+            ((row + 200) % KINDS).to_string(),
             "{answer}"
         );
     }
     let answers = classify(&["--labels", "a,b,c,d,e,f,g,h,i,j,k"]).ok().out;
     assert!(
-        answers.lines().nth(1).unwrap().contains("\"label\":\"b\""),
+        answers.lines().nth(1).unwrap().contains("\"label\":\"d\""),
         "{answers}"
     );
     let refused = classify(&["--labels", "a,b"]);
@@ -173,6 +181,178 @@ fn vectors_make_a_set_that_is_asked_with_vectors_and_needs_no_encoder() {
         "{}",
         refused.err
     );
+}
+
+#[test]
+fn such_a_set_is_explained_measured_tuned_swapped_and_rolled_back() {
+    let files = Files::of(0..120);
+    let set = files.built();
+    let folder = files.folder.path();
+    let (asked, named, targets) = (
+        files.path("q.npy"),
+        files.path("l.npy"),
+        files.path("t.txt"),
+    );
+    let labels: Vec<_> = (0..KINDS).map(|n| vector(n, TEXT_DIM)).collect();
+    let mut images: Vec<_> = (0..22).map(|n| vector(n, IMAGE_DIM)).collect();
+    images[5] = vec![0.0; IMAGE_DIM];
+    fs_err::write(&asked, npy(&images)).unwrap();
+    fs_err::write(&named, npy(&labels)).unwrap();
+    let kinds: Vec<String> = (0..22).map(|n| (n % KINDS).to_string()).collect();
+    fs_err::write(&targets, kinds.join("\n")).unwrap();
+    let ask = |words: &[&str]| {
+        let mut command = bare(folder);
+        command.args(words).arg("--index").arg(&set).arg("--json");
+        command.arg("--image-vectors").arg(&asked);
+        command.arg("--label-vectors").arg(&named);
+        command
+    };
+    let explained = run(&mut ask(&["explain", "--without-id", "3"])).ok().out;
+    let lines: Vec<Value> = explained
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 22);
+    assert!(
+        lines[5]["error"]
+            .as_str()
+            .unwrap()
+            .contains("q.npy, row 6: its vector consists of zeros")
+    );
+    assert_eq!(
+        (&lines[6]["row"], &lines[6]["reasons"]["label"]),
+        (&json!(6), &json!("6"))
+    );
+    assert!(
+        lines[6]["reasons"]["supporting"][0]["amount"]
+            .as_f64()
+            .unwrap()
+            > 0.0
+    );
+    assert_eq!(lines[6]["without"]["pairs"], 1);
+    let eval = |targets: &Path| run(ask(&["eval", "zeroshot"]).arg("--targets").arg(targets));
+    let measured = eval(&targets).ok().json();
+    assert_eq!(measured["asif"]["images"], 22);
+    assert_eq!(measured["asif"]["unscored"], 1);
+    assert_eq!(measured["metrics"]["acc1"], 21.0 / 22.0);
+    let short = files.path("short.txt");
+    fs_err::write(&short, "0\n1\nx").unwrap();
+    let refused = eval(&short);
+    assert_eq!(refused.code, Some(3));
+    assert!(
+        refused.err.contains("short.txt, row 3: \"x\""),
+        "{}",
+        refused.err
+    );
+    on(folder, &["tune"], &set).ok();
+    on(folder, &["doctor"], &set).ok();
+    let other = Files::of(0..30);
+    let other_set = other.built();
+    let mut command = bare(folder);
+    run(command.arg("swap").arg(&set).arg("--from").arg(&other_set)).ok();
+    assert_eq!(listed(folder, &set).len(), 30);
+    on(folder, &["rollback"], &set).ok();
+    on(folder, &["anchors", "remove", "--id", "7"], &set).ok();
+    on(folder, &["anchors", "compact"], &set).ok();
+    on(folder, &["verify", "--full"], &set).ok();
+    assert_eq!(listed(folder, &set).len(), 119);
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn a_server_takes_vectors_of_images_and_of_labels() {
+    let files = Files::of(0..80);
+    let set = files.built();
+    let server = serve_support::Server::start(&[("v", &set)], &[]);
+    let labels: Vec<_> = (0..KINDS).map(|n| vector(n, TEXT_DIM)).collect();
+    let images: Vec<_> = (0..3).map(|n| vector(n + 200, IMAGE_DIM)).collect();
+    let asked = json!({"vectors": images, "labels": [], "label_vectors": labels, "top": 1});
+    let answer = server.post("/v1/classify", &asked).ok();
+    for row in 0..3 {
+        let best = &answer["results"][row]["predictions"][0]["label"];
+        assert_eq!(best, &json!(((row + 200) % KINDS).to_string()), "{answer}");
+    }
+    let asked = json!({
+        "vector": images[0], "labels": ["a", "b"], "label_vectors": labels[..2], "label": "b", "top": 3
+    });
+    let answer = server.post("/v1/explain", &asked).ok();
+    assert_eq!(
+        (&answer["label"], &answer["supporting"].is_array()),
+        (&json!("b"), &true)
+    );
+    let asked = json!({"vectors": images, "labels": ["a", "b"]});
+    let said = server
+        .post("/v1/classify", &asked)
+        .refused(400, "no_encoder");
+    assert!(said.contains("text encoder unnamed"), "{said}");
+    let asked = json!({"vectors": images, "labels": ["a"], "label_vectors": labels});
+    server
+        .post("/v1/classify", &asked)
+        .refused(400, "wrong_fields");
+    let asked = json!({"vectors": images, "labels": [], "label_vectors": [[1.0, 2.0]]});
+    let said = server
+        .post("/v1/classify", &asked)
+        .refused(400, "unusable_input");
+    assert!(said.contains("the text encoder has 16"), "{said}");
+}
+
+/// Runs a Python program of the project, whose folder is `folder`.
+fn python(script: &str, words: &[&std::ffi::OsStr]) -> String {
+    let python = std::env::var_os("ASIF_PYTHON");
+    let python = python.unwrap_or_else(|| home().root().join("python/bin/python3").into());
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut command = std::process::Command::new(python);
+    let output = command.arg(root.join(script)).args(words).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_first_labels_are_those_of_asif_in_float64() {
+    let told = python(
+        "tools/vectors_check.py",
+        &["--asif".as_ref(), program().as_ref()],
+    );
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["other_top_1"], json!([]), "{told}");
+    assert!(
+        told["largest_difference_of_scores"].as_f64().unwrap() < 1e-5,
+        "{told}"
+    );
+}
+
+#[test]
+fn the_example_of_the_documents_couples_sounds_and_scores() {
+    let folder = tempfile::tempdir().unwrap();
+    python("docs/examples/chords.py", &[folder.path().as_os_str()]);
+    let set = folder.path().join("chords.asif");
+    let mut command = bare(folder.path());
+    command.args(["build", "--json", "--image-encoder-name", "log spectrum"]);
+    command
+        .args(["--text-encoder-name", "keys", "--out"])
+        .arg(&set);
+    command
+        .arg("--image-vectors")
+        .arg(folder.path().join("sounds.npy"));
+    run(command
+        .arg("--text-vectors")
+        .arg(folder.path().join("scores.npy")))
+    .ok();
+    let mut command = bare(folder.path());
+    command
+        .args(["classify", "--json", "--top", "1", "--index"])
+        .arg(&set);
+    command
+        .arg("--image-vectors")
+        .arg(folder.path().join("new_sounds.npy"));
+    let labels = folder.path().join("new_scores.npy");
+    let answers = run(command.arg("--label-vectors").arg(labels)).ok().out;
+    let answers = answers
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let right = answers.filter(|line| line["row"].to_string() == line["predictions"][0]["label"]);
+    assert!(right.count() >= 55, "of 60");
 }
 
 #[test]
@@ -244,11 +424,7 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
     // The same vectors at once are the same set.
     let whole = Files::of(0..25);
     let whole_set = whole.built();
-    let diff = run(bare(whole.folder.path())
-        .args(["diff", "--json"])
-        .arg(&set)
-        .arg(&whole_set));
-    assert_eq!(diff.ok().json()["pairs"]["common"], 25);
+    assert_eq!(listed(whole.folder.path(), &whole_set), rows);
     for (words, said) in [
         (vec!["--image-encoder-name", "other"], "other"),
         (vec!["--text-encoder-name", "unnamed"], ""),
@@ -272,7 +448,7 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
     let refused = swapped.run(&["anchors", "add"], &[&set]);
     assert_eq!(refused.code, Some(3));
     assert!(
-        refused.err.contains("expected vectors of 8 numbers"),
+        refused.err.contains("expected vectors of 24 numbers"),
         "{}",
         refused.err
     );
@@ -284,7 +460,7 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
     let refused = uneven.run(&["build", "--out"], &[&uneven.path("v.asif")]);
     assert_eq!(refused.code, Some(3));
     assert!(
-        refused.err.contains("image.npy has 20 rows") && refused.err.contains("has 5 rows"),
+        refused.err.contains("image.npy has 20 rows") && refused.err.contains("text.npy has 5;"),
         "{}",
         refused.err
     );
@@ -298,7 +474,7 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
     let refused = cut.run(&["build", "--out"], &[&cut.path("v.asif")]);
     assert_eq!(refused.code, Some(3));
     assert!(
-        refused.err.contains("torn.npy: expected 768 bytes"),
+        refused.err.contains("torn.npy: expected 2048 bytes"),
         "{}",
         refused.err
     );

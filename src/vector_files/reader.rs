@@ -159,3 +159,13 @@ impl VectorReader {
         }
     }
 }
+
+/// Names the file of a row and the row in it, counted from 1, by the files of [`VectorReader::parts`].
+pub fn row_place(parts: &[(PathBuf, u64)], row: u64) -> String {
+    let at = parts.partition_point(|(_, end)| *end <= row);
+    let begin = at.checked_sub(1).map_or(0, |before| parts[before].1);
+    match parts.get(at) {
+        Some((file, _)) => format!("{}, row {}", file.display(), row - begin + 1),
+        None => format!("row {}", row + 1),
+    }
+}

@@ -7,7 +7,7 @@ use asif::classify::{Classifier, RankedLabel};
 use asif::disk;
 use asif::embed::InputRejection;
 use asif::eval::page::{ExplanationDetail, PAIRS, PageEntry, page};
-use asif::vector_files::{VectorBlock, VectorReader};
+use asif::vector_files::{VectorBlock, VectorReader, row_place};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::errors::exit::{BadInput, StrictInput};
 use crate::errors::hints::{of_input, of_inputs};
 use crate::options::args::EncodingLoad;
 use crate::options::query::{LabelArgs, QueryArgs, inputs};
-use crate::options::vectors::{VectorQueryArgs, row_place};
+use crate::options::vectors::VectorQueryArgs;
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output};
 

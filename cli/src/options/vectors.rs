@@ -6,7 +6,7 @@ use asif::anchors::AnchorsError;
 use asif::classify::Classifier;
 use asif::encode::EncoderEntry;
 use asif::modality::{Modality, PerModality};
-use asif::vector_files::{VectorReader, VectorSources};
+use asif::vector_files::{VectorReader, VectorSources, row_place};
 use clap::Args;
 
 use crate::context::CommandContext;
@@ -279,16 +279,4 @@ pub fn whole_table(file: &Path) -> anyhow::Result<VectorTable> {
         rows,
         values: block.values,
     })
-}
-
-/// Names the file and the row in it, counted from 1, by the files of [`VectorReader::parts`].
-pub fn row_place(parts: &[(PathBuf, u64)], row: u64) -> String {
-    let mut begin = 0;
-    for (file, end) in parts {
-        if row < *end {
-            return format!("{}, row {}", file.display(), row - begin + 1);
-        }
-        begin = *end;
-    }
-    format!("row {}", row + 1)
 }

@@ -6,42 +6,23 @@
 //! | file | role |
 //! |---|---|
 //! | `mod` | [`MetadataReader`]: the rows of one or more files |
+//! | `row` | [`MetadataRow`]: the fields of a row |
 //! | `text` | rows of JSONL, CSV and TSV |
 //! | `parquet` | rows of Parquet |
 
 #[cfg(feature = "parquet")]
 mod parquet;
+mod row;
 mod text;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
-
 use super::error::VectorFileError;
 use super::path::{self, METADATA_ENDINGS};
-use crate::pairs::{PairOrigin, RowError, RowRejection, metadata_fields};
+use crate::pairs::{PairOrigin, RowError};
 
-/// What metadata says of a row of vectors.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct MetadataRow {
-    /// Its id, if it has one of its own.
-    pub id: Option<String>,
-    /// The path of the image as written, if there is one.
-    pub image: Option<String>,
-    /// The texts.
-    pub captions: Vec<String>,
-    /// All other fields.
-    pub meta: Map<String, Value>,
-}
-
-/// One row, or why it cannot be used; a source that ends early is an error of the file.
-type RowResult = Result<Result<MetadataRow, RowRejection>, VectorFileError>;
-
-/// The rows of a file, in order.
-trait RowIterator: Send {
-    /// The next row and its line; `None` at the end.
-    fn next_row(&mut self) -> Option<(u64, RowResult)>;
-}
+pub use row::MetadataRow;
+use row::RowIterator;
 
 /// The rows of files of metadata, in one pass.
 pub struct MetadataReader {
@@ -172,15 +153,4 @@ fn rows_of(path: &Path) -> Result<Box<dyn RowIterator>, VectorFileError> {
             "another ending of its name",
         )),
     }
-}
-
-/// The fields of an object.
-fn row_of(mut object: Map<String, Value>) -> Result<MetadataRow, RowRejection> {
-    let (id, image, captions) = metadata_fields(&mut object)?;
-    Ok(MetadataRow {
-        id,
-        image,
-        captions,
-        meta: object,
-    })
 }

@@ -7,7 +7,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde_json::Map;
 
-use super::{RowIterator, RowResult, row_of};
+use super::row::{RowIterator, RowResult, row_of};
 use crate::vector_files::arrow_value;
 use crate::vector_files::columns::{broken, builder};
 use crate::vector_files::error::VectorFileError;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err::File;
 use serde_json::{Map, Value};
 
-use super::{RowIterator, RowResult, row_of};
+use super::row::{MetadataRow, RowIterator, RowResult, row_of};
 use crate::pairs::{LineOutcome, MAX_LINE_BYTES, RowRejection, next_line, row_object};
 use crate::vector_files::error::VectorFileError;
 
@@ -108,7 +108,7 @@ struct TableRows {
 }
 
 impl TableRows {
-    fn row(&self) -> Result<super::MetadataRow, RowRejection> {
+    fn row(&self) -> Result<MetadataRow, RowRejection> {
         let (expected, found) = (self.header.len(), self.record.len());
         if expected != found {
             return Err(RowRejection::Fields {

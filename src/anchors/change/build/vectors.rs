@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
+use super::destination::{check_place, made_meanwhile};
 use super::encode::ALREADY;
 use super::options::BuildOptions;
 use super::report::{BuildReport, BuildSeconds, EXAMPLES, SkippedRow};
 use super::tally::PairTally;
-use super::{check_place, made_meanwhile};
 use crate::anchors::change::writer::{self, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::layout;
@@ -35,6 +35,7 @@ use crate::pairs::path_text::{path_of, text_of};
 use crate::printable;
 use crate::vector_files::{
     MetadataReader, MetadataRow, VectorBlock, VectorFileError, VectorReader, VectorSources,
+    row_place,
 };
 
 /// Builds an anchor set, or a further generation that replaces the content of one, from files of vectors.
@@ -475,13 +476,7 @@ struct RowPlaces(PerModality<Vec<(PathBuf, u64)>>);
 impl RowPlaces {
     /// The file, and the row in it, counted from 1.
     fn of(&self, modality: Modality, row: u64) -> String {
-        let parts = &self.0[modality];
-        let at = parts.partition_point(|(_, end)| *end <= row);
-        let begin = at.checked_sub(1).map_or(0, |before| parts[before].1);
-        match parts.get(at) {
-            Some((file, _)) => format!("{}, row {}", file.display(), row - begin + 1),
-            None => format!("row {}", row + 1),
-        }
+        row_place(&self.0[modality], row)
     }
 }
 
