@@ -39,7 +39,6 @@ const KINDS: usize = 11;
 fn vector(number: usize, dim: usize) -> Vec<f32> {
     let component = |at: usize| {
         let kind = SplitMix64::new(((number % KINDS) * 1000 + at * 30 + dim) as u64).below(101);
-
         let own = (number * 13 + at * 29) % 7;
         kind as f32 - 50.0 + own as f32 * 0.3
     };
@@ -277,7 +276,7 @@ fn a_server_takes_vectors_of_images_and_of_labels() {
     });
     let answer = server.post("/v1/explain", &asked).ok();
     assert_eq!(
-        (&answer["label"], &answer["supporting"].is_array()),
+        (&answer["label"], &answer["reasons"].is_array()),
         (&json!("b"), &true)
     );
     let asked = json!({"vectors": images, "labels": ["a", "b"]});

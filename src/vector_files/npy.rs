@@ -44,6 +44,12 @@ pub(super) fn header(
     if bytes.iter().filter(|b| b"([{".contains(b)).count() > MAX_BRACKETS {
         return Err(foreign("a header that is nested too deeply".to_owned()));
     }
+    // The crate multiplies whatever numbers the shape has.
+    if !has_countable_shape(&bytes) {
+        let text = String::from_utf8_lossy(&bytes[8..]);
+        let text: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
+        return Err(foreign(format!("a header that says {}", text.trim())));
+    }
     let read = NpyHeader::from_reader(bytes.as_slice())
         .map_err(|error| foreign(format!("a header that cannot be read: {error}")))?;
     let described = read.dtype().descr();
@@ -88,6 +94,27 @@ pub(super) fn header(
             read.shape()
         ))),
     }
+}
+
+/// Whether a header has one shape, of whole numbers whose product can be counted.
+fn has_countable_shape(header: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(header);
+    let mut shapes = text.split("shape").skip(1);
+    let (Some(shape), None) = (shapes.next(), shapes.next()) else {
+        return false;
+    };
+    let inner = shape
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split_once(')'));
+    let numbers = inner.map(|(inner, _)| inner.split(',').map(str::trim));
+    let counted = numbers.and_then(|numbers| {
+        let mut numbers = numbers.filter(|number| !number.is_empty());
+        numbers.try_fold(1_u64, |product, number| {
+            product.checked_mul(number.trim_end_matches('L').parse::<u64>().ok()?.max(1))
+        })
+    });
+    // At most eight bytes a number.
+    counted.is_some_and(|numbers| numbers <= u64::MAX >> 4)
 }
 
 /// The bytes of the header, from the first of the file on.

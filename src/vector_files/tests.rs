@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use asif_index::random::SplitMix64;
+
 use super::*;
 
 const ROWS: usize = 6;
@@ -315,6 +317,37 @@ fn the_layout_of_clip_retrieval_is_found_by_its_folder() {
             let first = metadata.next_row().unwrap().unwrap().unwrap();
             assert!(first.captions[0].starts_with("the boy laying"), "{first:?}");
             assert!(first.image.unwrap().ends_with(".jpg"));
+        }
+    }
+}
+
+#[test]
+fn files_with_changed_bytes_are_read_or_refused_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = SplitMix64::new(3);
+    for name in [
+        "f32.npy",
+        "f16.npy",
+        "stored.npz",
+        "deflated.npz",
+        "f32.safetensors",
+    ] {
+        let whole = fs_err::read(file(name)).unwrap();
+        let path = folder.path().join(name);
+        for _ in 0..300 {
+            let mut changed = whole.clone();
+            for _ in 0..=random.below(3) {
+                // Headers are where a file is most easily misread.
+                let at = random.below(changed.len().min(200));
+                changed[at] = b"0123456789(),'{}xL_\x00\xFF"[random.below(21)];
+            }
+            fs_err::write(&path, changed).unwrap();
+            if let Ok(reader) = VectorReader::open(&path) {
+                let (rows, dim) = (reader.rows() as usize, reader.dim());
+                if let Ok(block) = reader.read_all() {
+                    assert_eq!(block.values.len(), rows * dim);
+                }
+            }
         }
     }
 }

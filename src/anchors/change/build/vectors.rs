@@ -505,10 +505,10 @@ impl MetadataRows {
     /// The next row. There is one, since the rows were counted.
     fn next_row(&mut self) -> Result<Result<ToldPair, RowError>, AnchorsError> {
         let row = self.reader.next_row()?;
-        let row = row.ok_or_else(|| VectorFileError::Length {
+        let row = row.ok_or_else(|| VectorFileError::Unusable {
             path: self.reader.path().to_owned(),
-            expected: self.reader.rows(),
-            found: self.reader.rows().saturating_sub(1),
+            expected: format!("{} rows as when it was opened", self.reader.rows()),
+            found: "fewer; it was changed while it was read".to_owned(),
         })?;
         Ok(row.map(|mut row| {
             let place = row.image.take().map(|written| self.place(&written));
