@@ -85,7 +85,7 @@ pub use self::open::open;
 pub(crate) use self::open::open_without;
 pub use self::pair::{Pair, PairOrigin};
 pub use self::reader::PairReader;
-pub(crate) use self::record::{json_message, metadata_fields, type_name};
+pub(crate) use self::record::{MetadataFields, json_message, metadata_fields, type_name};
 pub(crate) use self::row_error::named_ending;
 pub use self::row_error::{RowError, RowRejection};
 

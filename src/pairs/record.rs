@@ -60,11 +60,19 @@ fn own_id(object: &mut Map<String, Value>) -> Result<Option<String>, RowRejectio
     })
 }
 
+/// The fields of a pair that metadata may have.
+pub(crate) struct MetadataFields {
+    pub(crate) id: Option<String>,
+    /// The path of the image as written.
+    pub(crate) image: Option<String>,
+    pub(crate) captions: Vec<String>,
+}
+
 /// The id, the image's path and the captions of a record that needs none of them, because its vectors lie
 /// elsewhere; all other fields stay in `object`.
 pub(crate) fn metadata_fields(
     object: &mut Map<String, Value>,
-) -> Result<(Option<String>, Option<String>, Vec<String>), RowRejection> {
+) -> Result<MetadataFields, RowRejection> {
     let image = take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?;
     let image = match image {
         None | Some((_, Value::Null)) => None,
@@ -81,7 +89,11 @@ pub(crate) fn metadata_fields(
         },
     };
     let image = image.filter(|path| !path.is_empty());
-    Ok((own_id(object)?, image, captions))
+    Ok(MetadataFields {
+        id: own_id(object)?,
+        image,
+        captions,
+    })
 }
 
 fn captions_of(name: &str, value: Value) -> Result<Vec<String>, RowRejection> {

@@ -101,7 +101,8 @@ pub(super) fn survey(file: &ArrayPath) -> Result<TableSurvey, VectorFileError> {
     })
 }
 
-fn is_vector(cell: &DataType) -> bool {
+/// Whether cells of this type are lists of numbers.
+pub(super) fn is_vector(cell: &DataType) -> bool {
     let item = match cell {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => item,
         _ => return false,

@@ -265,6 +265,17 @@ fn metadata_of_every_format_is_the_same() {
     }
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn a_file_of_vectors_may_be_its_own_metadata() {
+    let path = file("two.parquet");
+    let reader = MetadataReader::open(&path).unwrap();
+    assert_eq!(reader.left_out(), ["image", "text"]);
+    let rows = rows(&path);
+    let third = rows[2].as_ref().unwrap();
+    assert_eq!((third.id.as_deref(), third.meta.len()), (Some("2"), 0));
+}
+
 #[test]
 fn bad_rows_of_metadata_keep_their_place() {
     let folder = tempfile::tempdir().unwrap();

@@ -138,7 +138,7 @@ pub fn note_left_out(sources: &VectorSources, context: &CommandContext) {
     };
     if !metadata.left_out().is_empty() {
         context.note(format!(
-            "asif: {}: left out the columns {}, whose cells are neither texts nor numbers",
+            "asif: {}: left out the columns {}, whose cells are vectors, bytes or times",
             metadata.path().display(),
             metadata.left_out().join(", ")
         ));

@@ -77,7 +77,8 @@ impl MetadataReader {
         self.rows
     }
 
-    /// Columns that are left out, because their type has no place among metadata (bytes and times).
+    /// Columns that are left out, because their type has no place among metadata: vectors, bytes and
+    /// times.
     pub fn left_out(&self) -> &[String] {
         &self.unread
     }

@@ -3,17 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use arrow_array::{Array as _, RecordBatch};
+use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde_json::Map;
 
 use super::row::{RowIterator, RowResult, row_of};
 use crate::vector_files::arrow_value;
-use crate::vector_files::columns::{broken, builder};
+use crate::vector_files::columns::{broken, builder, is_vector};
 use crate::vector_files::error::VectorFileError;
 
 /// Rows that are decoded at a time.
 const BATCH: usize = 1024;
+
+/// Whether a column is kept: vectors may lie in the same file.
+fn is_metadata(cells: &DataType) -> bool {
+    arrow_value::is_known(cells) && !is_vector(cells)
+}
 
 /// Counts the rows, and names the columns that are left out.
 pub(super) fn survey(path: &Path) -> Result<(u64, Vec<String>), VectorFileError> {
@@ -21,7 +27,7 @@ pub(super) fn survey(path: &Path) -> Result<(u64, Vec<String>), VectorFileError>
     let fields = builder.schema().fields();
     let left_out = fields
         .iter()
-        .filter(|field| !arrow_value::is_known(field.data_type()));
+        .filter(|field| !is_metadata(field.data_type()));
     let left_out = left_out.map(|field| field.name().clone()).collect();
     let rows = builder.metadata().file_metadata().num_rows();
     Ok((u64::try_from(rows).unwrap_or(0), left_out))
@@ -31,7 +37,7 @@ pub(super) fn rows(path: &Path) -> Result<Box<dyn RowIterator>, VectorFileError>
     let builder = builder(path)?;
     let fields = builder.schema().fields().clone();
     let known = fields.iter().enumerate();
-    let known = known.filter(|(_, field)| arrow_value::is_known(field.data_type()));
+    let known = known.filter(|(_, field)| is_metadata(field.data_type()));
     let known: Vec<usize> = known.map(|(at, _)| at).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), known);
     let reader = builder.with_projection(mask).with_batch_size(BATCH).build();

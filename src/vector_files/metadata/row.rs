@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::pairs::{RowRejection, metadata_fields};
+use crate::pairs::{MetadataFields, RowRejection, metadata_fields};
 use crate::vector_files::error::VectorFileError;
 
 /// What metadata says of a row of vectors.
@@ -29,7 +29,11 @@ pub(super) trait RowIterator: Send {
 
 /// The fields of an object.
 pub(super) fn row_of(mut object: Map<String, Value>) -> Result<MetadataRow, RowRejection> {
-    let (id, image, captions) = metadata_fields(&mut object)?;
+    let MetadataFields {
+        id,
+        image,
+        captions,
+    } = metadata_fields(&mut object)?;
     Ok(MetadataRow {
         id,
         image,

@@ -224,8 +224,9 @@ impl<'a> VectorRun<'a> {
     /// Skips rows with these ids, numbers rows after those of them that are numbers, and keeps the ids of the pairs
     /// that are written.
     pub(crate) fn beside(mut self, taken: HashSet<String>) -> Self {
-        let numbers = taken.iter().filter_map(|id| id.parse::<u64>().ok());
-        self.first_number = numbers.max().map_or(0, |highest| highest.saturating_add(1));
+        // A larger number is no number of a row.
+        let numbers = taken.iter().filter_map(|id| id.parse::<u32>().ok());
+        self.first_number = numbers.max().map_or(0, |highest| u64::from(highest) + 1);
         self.taken = taken;
         self.ids = Some(Vec::new());
         self
