@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::pairs::PairsError;
-
 /// A file of vectors or metadata that cannot be read. A single bad row is a
 /// [`VectorFault`](super::VectorFault) instead.
 #[derive(Debug, thiserror::Error)]
@@ -100,9 +98,6 @@ pub enum VectorFileError {
         /// The file or folder.
         path: PathBuf,
     },
-    /// Metadata that is not a table: a header or an encoding that cannot be used.
-    #[error(transparent)]
-    Metadata(#[from] PairsError),
     /// The file system refused; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),

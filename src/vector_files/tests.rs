@@ -180,6 +180,11 @@ fn what_is_not_a_table_of_numbers_is_refused_with_what_it_is() {
     assert!(refused(&pointer).contains("git lfs pull"));
     fs_err::write(&pointer, "").unwrap();
     assert!(refused(&pointer).contains("empty"));
+    let mut none = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4), }";
+    none.extend(format!("{text:<117}\n").as_bytes());
+    fs_err::write(&pointer, &none).unwrap();
+    assert!(refused(&pointer).contains("no row of vectors"));
     // A header that says more rows than a number can count.
     let mut header = b"\x93NUMPY\x01\x00\x56\x00".to_vec();
     let text = "{'descr': '<f8', 'fortran_order': False, 'shape': (18446744073709551615, 512), }";
