@@ -39,6 +39,7 @@
 //! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
 //! | [`embed`] | inputs to unit vectors, through the cache, with every core busy; no anchor set is needed |
 //! | [`pairs`], [`image_source`] | sources of anchor pairs, one file a format, all streaming; where an image is |
+//! | [`vector_files`] | files of vectors that other tools wrote, and their metadata |
 //! | [`anchors`] | an anchor set on disk: stored, searched, changed, looked after, followed |
 //! | [`space`] | the arithmetic: functions over slices, without I/O; and prompts, whose files it reads |
 //! | [`classify`] | labels become a class head, images become scores |
@@ -85,6 +86,7 @@ mod skipped;
 pub mod space;
 #[doc(hidden)]
 pub mod stand_in;
+pub mod vector_files;
 
 pub use anchors::change::add::AddReport;
 pub use anchors::change::vectors;

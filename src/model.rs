@@ -18,7 +18,7 @@ use crate::anchors::live::{LiveError, LiveOptions, LiveSet, RefreshOutcome, Snap
 use crate::anchors::stored::plan::{GraphPolicy, SearchMode};
 use crate::anchors::{AnchorSet, AnchorsError, ChangeReceipt, WriteOptions};
 use crate::classify::{LabelHead, ScoringOptions};
-use crate::embed::Embedder;
+use crate::embed::{Embedder, EncoderSource};
 use crate::encode::{EncoderOptions, runtime};
 use crate::home::DataFolder;
 use crate::modality::{Modality, PerModality};
@@ -233,13 +233,15 @@ impl AnchorModel {
 
 /// The encoders that built the anchor set, from the home folder, with its cache.
 fn embedder_of(set: &AnchorSet, home: &DataFolder) -> Result<Embedder, AnchorModelError> {
-    runtime::load(None, home)?;
     let recorded = |modality| &set.encoder(modality).identity;
+    let sources = PerModality::of(|modality| EncoderSource::recorded(recorded(modality)));
+    if sources.iter().any(EncoderSource::is_installed) {
+        runtime::load(None, home)?;
+    }
     let options = EncoderOptions::throughput()
         .as_recorded(recorded(Modality::Image))
         .as_recorded(recorded(Modality::Text));
-    let names = PerModality::of(|modality| recorded(modality).name.as_str());
-    let embedder = Embedder::open(home, names, &options)?;
+    let embedder = Embedder::open_some(home, sources, &options)?;
     // A cache that cannot be used costs time only, and a library has nobody to tell.
     let unheard = Arc::new(|_: &str| {});
     Ok(embedder.with_cache(&home.embedding_cache(), unheard)?)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::Refusal;
 use crate::inputs::encoders::EmbedResult;
 use crate::inputs::picture::RequestPicture;
+use crate::inputs::vector::unit;
 use crate::sets::generation::ServedGeneration;
 use crate::sets::heads::LabelHeadSpec;
 use crate::sets::set::{PairExclusion, ServedSet};
@@ -144,44 +145,10 @@ async fn vectors(
         ImageInputs::Pictures(pictures) => set.encoders().pictures(pictures, served.set()).await,
         ImageInputs::Vectors(vectors) => {
             let dim = served.set().dim(Modality::Image);
-            let check = |vector: Vec<f32>| unit(vector, dim).map(Arc::from);
+            let check = |vector| unit(vector, dim, Modality::Image).map(Arc::from);
             Ok(vectors.into_iter().map(check).collect())
         }
     }
-}
-
-/// The vector scaled to norm 1, or why it cannot be used.
-fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, InputRejection> {
-    let rejected = |reason: String| InputRejection::from(reason);
-    if vector.len() != dim {
-        return Err(rejected(format!(
-            "the vector has {} components, but the image encoder has {dim}; encode the image with it",
-            vector.len()
-        )));
-    }
-    let norm = vector
-        .iter()
-        .map(|v| f64::from(*v).powi(2))
-        .sum::<f64>()
-        .sqrt();
-    if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
-        return Err(rejected(format!(
-            "component {} of the vector is not a finite 32-bit number; encode the image again",
-            at + 1
-        )));
-    }
-    if norm < 1e-6 {
-        return Err(rejected(
-            "the vector is zero; encode the image again".to_owned(),
-        ));
-    }
-    // Unit vectors of clients are off by float rounding only; scaling them would change their bits.
-    if (norm - 1.0).abs() > 1e-4 {
-        vector
-            .iter_mut()
-            .for_each(|v| *v = (f64::from(*v) / norm) as f32);
-    }
-    Ok(vector)
 }
 
 /// The best labels of an image, and the requested explanations.
@@ -270,23 +237,4 @@ pub(super) async fn rows(
             Ok(dense.collect())
         })
         .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vectors_are_checked_and_scaled() {
-        assert_eq!(unit(vec![0.6, 0.8], 2).unwrap(), [0.6, 0.8]);
-        assert_eq!(unit(vec![3.0, 4.0], 2).unwrap(), [0.6, 0.8]);
-        for bad in [
-            vec![1.0],
-            vec![0.0, 0.0],
-            vec![f32::NAN, 1.0],
-            vec![f32::INFINITY, 1.0],
-        ] {
-            assert!(unit(bad.clone(), 2).is_err(), "{bad:?}");
-        }
-    }
 }

@@ -485,6 +485,7 @@ impl From<EmbedError> for Refusal {
         let said = error.to_string();
         match error {
             EmbedError::Prompt { .. } => Self::invalid("unusable", said),
+            EmbedError::NoEncoder { .. } => Self::invalid("no_encoder", said),
             EmbedError::Interrupted => Self::stopping(),
             _ => Self::internal(said),
         }

@@ -10,6 +10,7 @@ use crate::pairs::{PairsError, json_message};
 use crate::remedy::InputRemedy;
 use crate::space::linear::FitError;
 use crate::space::recipe::RecipeError;
+use crate::vector_files::VectorFileError;
 
 /// An anchor set could not be built, opened or searched.
 #[derive(Debug, thiserror::Error)]
@@ -290,6 +291,9 @@ pub enum AnchorsError {
     /// The sources of pairs cannot be read at all.
     #[error(transparent)]
     Pairs(#[from] PairsError),
+    /// A file of vectors cannot be read at all.
+    #[error(transparent)]
+    Vectors(#[from] VectorFileError),
     /// The inputs could not be embedded.
     #[error(transparent)]
     Embed(EmbedError),

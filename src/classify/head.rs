@@ -116,14 +116,46 @@ impl LabelHead {
         searcher: &Searcher<'_>,
         labels: &LabelList,
         templates: &PromptTemplates,
+        vectors: Vec<f32>,
+        scoring: ScoringOptions,
+    ) -> Result<Self, AnchorsError> {
+        let prompts = labels.prompts(templates);
+        let counts = prompts.iter().map(Vec::len).collect();
+        Self::of_counted(
+            searcher,
+            labels.as_slice().to_vec(),
+            counts,
+            vectors,
+            scoring,
+        )
+    }
+
+    /// Builds the head of labels that are vectors already: `vectors` is `[labels, dim]`, the unit vector of each
+    /// label, made by the text encoder of the anchor set. No encoder is needed.
+    ///
+    /// # Errors
+    /// When their number is wrong, or they are not finite.
+    pub fn of_label_vectors(
+        searcher: &Searcher<'_>,
+        labels: Vec<String>,
+        vectors: Vec<f32>,
+        scoring: ScoringOptions,
+    ) -> Result<Self, AnchorsError> {
+        let counts = vec![1; labels.len()];
+        Self::of_counted(searcher, labels, counts, vectors, scoring)
+    }
+
+    /// `counts` says how many of the vectors belong to each label.
+    fn of_counted(
+        searcher: &Searcher<'_>,
+        labels: Vec<String>,
+        counts: Vec<usize>,
         mut vectors: Vec<f32>,
         scoring: ScoringOptions,
     ) -> Result<Self, AnchorsError> {
         let set = searcher.set();
-        let prompts = labels.prompts(templates);
-        let labels: Vec<String> = labels.as_slice().to_vec();
         let dim = set.dim(Modality::Text);
-        let expected = prompts.iter().map(Vec::len).sum::<usize>() * dim;
+        let expected = counts.iter().sum::<usize>() * dim;
         if vectors.len() != expected {
             return Err(AnchorsError::Index(asif_index::Error::Argument {
                 what: "prompt vectors",
@@ -134,12 +166,10 @@ impl LabelHead {
         }
         let counts: Vec<usize> = match scoring.aggregate {
             // Each prompt keeps its own row, for the best or the mean is taken of scores.
-            PromptAggregation::Max | PromptAggregation::MeanScore => {
-                prompts.iter().map(Vec::len).collect()
-            }
+            PromptAggregation::Max | PromptAggregation::MeanScore => counts,
             // One mean direction a label, as CLIP does, which is one row to score.
             PromptAggregation::Mean => {
-                vectors = mean_of_groups(&vectors, dim, prompts.iter().map(Vec::len));
+                vectors = mean_of_groups(&vectors, dim, counts.iter().copied());
                 vec![1; labels.len()]
             }
         };

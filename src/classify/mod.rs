@@ -79,6 +79,28 @@ impl<'a> Classifier<'a> {
         Ok(Self::with_head(searcher, embedder, Arc::new(head)))
     }
 
+    /// As [`new`](Self::new), of labels that are vectors already: `vectors` is `[labels, dim]`, the unit vector of each
+    /// label, made by the text encoder of the anchor set.
+    ///
+    /// # Errors
+    /// When the anchor set was built with other encoders, the recipe is invalid, or a vector is not of its length.
+    pub fn of_label_vectors(
+        set: &'a AnchorSet,
+        embedder: &'a Embedder,
+        labels: Vec<String>,
+        vectors: Vec<f32>,
+        options: HeadOptions,
+    ) -> Result<Self, AnchorsError> {
+        set.check_encoders(embedder)?;
+        let searcher = Searcher::new(set, options.space, options.mode)?;
+        let scoring = ScoringOptions {
+            aggregate: options.aggregate,
+            logit_scale: options.logit_scale,
+        };
+        let head = LabelHead::of_label_vectors(&searcher, labels, vectors, scoring)?;
+        Ok(Self::with_head(searcher, embedder, Arc::new(head)))
+    }
+
     /// A classifier for an existing head, built with this searcher or another of the same generation and
     /// space. This is cheap, so a server builds one head for each [`Snapshot`] and a classifier for each
     /// request:

@@ -138,6 +138,9 @@ impl Embedder {
         keep: Option<KeepPicture<'_>>,
         watch: WorkControl<'_>,
     ) -> Result<Vec<EmbeddingResult>, EmbedError> {
+        if !images.is_empty() {
+            self.image.check_present()?;
+        }
         let encoders = self.image().members();
         let done = workers::run(self.workers, images.len(), watch.cancel, |pieces| {
             let mut done = Vec::new();
@@ -182,6 +185,10 @@ impl Embedder {
         limits: PictureLimits,
     ) -> Result<PreparedInput, InputError> {
         let members = self.image().members();
+        // Such an input is refused when it is encoded.
+        if members.is_empty() {
+            return Ok(PreparedInput(Vec::new()));
+        }
         prepared(|| {
             // Decoded once: the members differ only in what they do with the pixels.
             let pixels = members[0].decode_within(bytes, limits)?;
@@ -199,6 +206,9 @@ impl Embedder {
         &self,
         images: Vec<PreparedInput>,
     ) -> Result<Vec<EmbeddingResult>, EmbedError> {
+        if !images.is_empty() {
+            self.image.check_present()?;
+        }
         let members = self.image().members();
         let dim = self.image().dim();
         let mut joined: Vec<EmbeddingResult> = vec![Ok(vec![0.0; dim]); images.len()];

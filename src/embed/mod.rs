@@ -47,6 +47,30 @@ pub struct WorkControl<'a> {
     pub cancel: &'a CancelToken,
 }
 
+/// Where the encoder of a modality comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum EncoderSource<'a> {
+    /// An installed encoder or a model folder, several as [`registry::open_all`] reads them.
+    Installed(&'a str),
+    /// It is not opened: vectors that it made are given, and nothing of this modality can be encoded.
+    Absent(&'a EncoderIdentity),
+}
+
+impl<'a> EncoderSource<'a> {
+    /// The encoder that is recorded in an anchor set: absent if it runs elsewhere.
+    pub fn recorded(identity: &'a EncoderIdentity) -> Self {
+        match identity.is_elsewhere() {
+            true => Self::Absent(identity),
+            false => Self::Installed(&identity.name),
+        }
+    }
+
+    /// Whether an encoder is opened.
+    pub fn is_installed(&self) -> bool {
+        matches!(self, Self::Installed(_))
+    }
+}
+
 /// The encoders of both modalities and their caches.
 #[derive(Debug)]
 pub struct Embedder {
@@ -78,12 +102,34 @@ impl Embedder {
         names: PerModality<&str>,
         options: &EncoderOptions,
     ) -> Result<Self, ModelError> {
-        let image = registry::open_all(home, names.image, Modality::Image, |folder| {
-            ImageEncoder::open(folder, options)
-        })?;
-        let text = registry::open_all(home, names.text, Modality::Text, |folder| {
-            TextEncoder::open(folder, options)
-        })?;
+        Self::open_some(home, names.map(EncoderSource::Installed), options)
+    }
+
+    /// As [`open`](Self::open), without the encoders that are not here or not needed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), for the encoders that are opened.
+    pub fn open_some(
+        home: &DataFolder,
+        sources: PerModality<EncoderSource<'_>>,
+        options: &EncoderOptions,
+    ) -> Result<Self, ModelError> {
+        let image = match sources.image {
+            EncoderSource::Absent(identity) => Ensemble::absent(identity.clone()),
+            EncoderSource::Installed(name) => {
+                registry::open_all(home, name, Modality::Image, |folder| {
+                    ImageEncoder::open(folder, options)
+                })?
+            }
+        };
+        let text = match sources.text {
+            EncoderSource::Absent(identity) => Ensemble::absent(identity.clone()),
+            EncoderSource::Installed(name) => {
+                registry::open_all(home, name, Modality::Text, |folder| {
+                    TextEncoder::open(folder, options)
+                })?
+            }
+        };
         Ok(Self::new(image, text, options.sessions))
     }
 

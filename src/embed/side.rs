@@ -94,6 +94,21 @@ impl<E: Encoder> ModalityEmbedder<E> {
         })
     }
 
+    /// Rejects the place of an encoder that is not here.
+    ///
+    /// # Errors
+    /// [`EmbedError::NoEncoder`].
+    pub(super) fn check_present(&self) -> Result<(), EmbedError> {
+        if !self.encoders.is_absent() {
+            return Ok(());
+        }
+        let identity = self.encoders.identity();
+        Err(EmbedError::NoEncoder {
+            modality: identity.modality,
+            name: identity.name.clone(),
+        })
+    }
+
     /// The cached vector of this input by this member.
     pub(super) fn known(&self, member: usize, key: &ContentKey) -> Option<Vec<f32>> {
         self.caches[member].as_ref().and_then(|c| c.get(key))

@@ -28,6 +28,9 @@ impl Embedder {
     where
         S: AsRef<str> + Sync,
     {
+        if !texts.is_empty() {
+            self.text.check_present()?;
+        }
         let mut places: HashMap<ContentKey, Vec<usize>> = HashMap::new();
         for (i, text) in texts.iter().enumerate() {
             let key = ContentKey::of(text.as_ref().as_bytes());

@@ -114,6 +114,21 @@ impl<E: Encoder> Ensemble<E> {
         })
     }
 
+    /// The place of an encoder that is not here: its vectors are known by their identity, and nothing can be
+    /// encoded.
+    pub(crate) fn absent(identity: EncoderIdentity) -> Self {
+        Self {
+            members: Arc::from([]),
+            blocks: blocks(&identity),
+            identity,
+        }
+    }
+
+    /// Whether there is no encoder that could encode anything.
+    pub fn is_absent(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// The same encoders (shared) with the weights of `identity`; `None` when it belongs to
     /// others.
     pub(crate) fn weighed_as(&self, identity: &EncoderIdentity) -> Option<Self> {

@@ -73,7 +73,7 @@ pub struct EncoderEntry {
 impl EncoderEntry {
     /// Of an encoder that runs elsewhere: vectors are given, and inputs are never encoded here.
     pub fn elsewhere(name: impl Into<String>, modality: Modality, dim: usize) -> Self {
-        let settings = json!({ "vectors": "given" });
+        let settings = json!({ GIVEN: "given" });
         let name = name.into();
         let identity = EncoderIdentity::new(name.clone(), modality, dim, name, None, settings);
         Self {
@@ -84,7 +84,15 @@ impl EncoderEntry {
     }
 }
 
+/// The setting of an encoder that runs elsewhere.
+const GIVEN: &str = "vectors";
+
 impl EncoderIdentity {
+    /// Whether the encoder runs elsewhere, so that only its vectors are known here.
+    pub fn is_elsewhere(&self) -> bool {
+        self.members.is_empty() && self.preprocessing[GIVEN] == "given"
+    }
+
     /// The identity with its fingerprint.
     pub fn new(
         name: String,

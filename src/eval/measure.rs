@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use serde_json::{Map, json};
 
+use super::classes::DatasetClass;
 use super::dataset::{ClassificationTask, Dataset, EvaluationTask, RetrievalTask};
 use super::report::{EvaluationSetup, RetrievalReport, ZeroshotReport};
 use super::{MetricsError, retrieval, zeroshot};
@@ -14,6 +15,7 @@ use crate::embed::{EmbedError, Embedder, EmbeddingResult, InputRejection, WorkCo
 use crate::modality::Modality;
 use crate::space::prompts::{LabelList, PromptTemplates, PromptsError};
 use crate::space::{ClassHead, PromptAggregation, Recipe};
+use crate::vector_files::{VectorBlock, VectorReader, row_place};
 
 /// An evaluation failed.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +57,9 @@ pub struct EvaluationSubject<'a> {
     /// Progress and cancellation.
     pub watch: WorkControl<'a>,
 }
+
+/// Vectors that are classified at a time.
+const VECTORS: usize = 256;
 
 /// A report, and the images that could not be used.
 #[derive(Debug)]
@@ -124,6 +129,79 @@ pub fn measure_zeroshot(
     let metrics = zeroshot(scores.view(), &task.labels)?;
     let about = about(set, classifier.recipe(), options.mode, Some(&options));
     let report = ZeroshotReport::new(about, dataset, task, templates, &metrics);
+    Ok(MeasuredReport { report, rejected })
+}
+
+/// As [`measure_zeroshot`], of images that are vectors: row `i` of `images` has the class `labels[i]`, an index into
+/// the labels of `classifier`, which was made with `options`. `name` is that of the data set in the report.
+///
+/// # Errors
+/// A [`MeasureError`]; a row that is not a vector is not an error.
+pub fn measure_zeroshot_vectors(
+    set: &AnchorSet,
+    classifier: &Classifier<'_>,
+    name: &str,
+    mut images: VectorReader,
+    labels: Vec<usize>,
+    options: &HeadOptions,
+) -> Result<MeasuredReport<ZeroshotReport>, MeasureError> {
+    let classes = classifier.labels().iter().map(|label| DatasetClass {
+        folder: label.clone(),
+        name: label.clone(),
+    });
+    let task = ClassificationTask {
+        classes: classes.collect(),
+        images: Vec::new(),
+        labels,
+        templates: None,
+    };
+    let dataset = Dataset {
+        name: name.to_owned(),
+        source: None,
+        licence: None,
+        note: None,
+        left_out: Vec::new(),
+        task: EvaluationTask::Classification(task.clone()),
+    };
+    let (dim, parts) = (images.dim(), images.parts());
+    let mut scores = Array2::from_elem((images.rows() as usize, task.classes.len()), f32::NAN);
+    let mut rejected = Vec::new();
+    let (mut block, mut begin) = (VectorBlock::default(), 0);
+    let failed = |error| MeasureError::Anchors(AnchorsError::Vectors(error));
+    loop {
+        let rows = images.next_block(VECTORS, &mut block).map_err(failed)?;
+        if rows == 0 {
+            break;
+        }
+        let mut faults = block.faults.iter().peekable();
+        let vectors = block.values.chunks_exact(dim).enumerate();
+        let vectors = vectors.map(|(row, vector)| match faults.next_if(|(at, _)| *at == row) {
+            None => Ok(vector.to_vec()),
+            Some((_, fault)) => {
+                let place = row_place(&parts, (begin + row) as u64);
+                Err(InputRejection::from(format!("{place}: {fault}")))
+            }
+        });
+        let (good, bad) = BadInputs::split(vectors);
+        for (row, answer) in bad
+            .put_back(classifier.answers(good)?)
+            .into_iter()
+            .enumerate()
+        {
+            match answer {
+                Ok(answer) => {
+                    let similarities = ndarray::aview1(&answer.similarities);
+                    scores.row_mut(begin + row).assign(&similarities);
+                }
+                Err(reason) => rejected.push(reason),
+            }
+        }
+        begin += rows;
+    }
+    let metrics = zeroshot(scores.view(), &task.labels)?;
+    let about = about(set, classifier.recipe(), options.mode, Some(options));
+    let templates = PromptTemplates::default();
+    let report = ZeroshotReport::new(about, &dataset, &task, &templates, &metrics);
     Ok(MeasuredReport { report, rejected })
 }
 

@@ -11,7 +11,7 @@ pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The result of [`next_line`].
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum LineOutcome {
+pub(crate) enum LineOutcome {
     /// A line is in the buffer, without its line end.
     Whole,
     /// A line over the limit was skipped; the buffer holds its beginning.
@@ -22,7 +22,7 @@ pub(super) enum LineOutcome {
 
 /// Reads the next line into `buffer`, without its line end (`\n`, `\r\n`, or `\r` alone) and
 /// without a byte order mark that it begins with.
-pub(super) fn next_line(
+pub(crate) fn next_line(
     input: &mut impl BufRead,
     buffer: &mut Vec<u8>,
     limit: usize,

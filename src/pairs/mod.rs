@@ -80,11 +80,12 @@ pub use self::id::MAX_ID_BYTES;
 pub use self::id::id_fault;
 pub(crate) use self::jsonl::object_of as row_object;
 pub use self::lines::MAX_LINE_BYTES;
+pub(crate) use self::lines::{LineOutcome, next_line};
 pub use self::open::open;
 pub(crate) use self::open::open_without;
 pub use self::pair::{Pair, PairOrigin};
 pub use self::reader::PairReader;
-pub(crate) use self::record::{json_message, type_name};
+pub(crate) use self::record::{MetadataFields, json_message, metadata_fields, type_name};
 pub(crate) use self::row_error::named_ending;
 pub use self::row_error::{RowError, RowRejection};
 

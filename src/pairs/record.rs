@@ -44,7 +44,12 @@ fn parts(
     let (name, value) =
         take(object, CAPTION_NAMES, "caption", expanded)?.ok_or(RowRejection::NoCaption)?;
     let captions = captions_of(name, value)?;
-    let id = match object.remove(ID_NAME) {
+    Ok((own_id(object)?, written, captions))
+}
+
+/// The id of a record, if it has one.
+fn own_id(object: &mut Map<String, Value>) -> Result<Option<String>, RowRejection> {
+    Ok(match object.remove(ID_NAME) {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.trim().is_empty() => None,
         Some(Value::String(text)) => Some(checked_id(text.trim().to_owned())?),
@@ -52,8 +57,43 @@ fn parts(
             Some(number.to_string())
         }
         Some(other) => return Err(wrong_type(ID_NAME, "text or an integer", &other)),
+    })
+}
+
+/// The fields of a pair that metadata may have.
+pub(crate) struct MetadataFields {
+    pub(crate) id: Option<String>,
+    /// The path of the image as written.
+    pub(crate) image: Option<String>,
+    pub(crate) captions: Vec<String>,
+}
+
+/// The id, the image's path and the captions of a record that needs none of them, because its vectors lie
+/// elsewhere; all other fields stay in `object`.
+pub(crate) fn metadata_fields(
+    object: &mut Map<String, Value>,
+) -> Result<MetadataFields, RowRejection> {
+    let image = take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?;
+    let image = match image {
+        None | Some((_, Value::Null)) => None,
+        Some((_, Value::String(text))) => Some(text.trim().to_owned()),
+        Some((name, other)) => {
+            return Err(wrong_type(name, "the path of an image as text", &other));
+        }
     };
-    Ok((id, written, captions))
+    let captions = match take(object, CAPTION_NAMES, "caption", expanded)? {
+        None | Some((_, Value::Null)) => Vec::new(),
+        Some((name, value)) => match captions_of(name, value) {
+            Err(RowRejection::NoCaption) => Vec::new(),
+            captions => captions?,
+        },
+    };
+    let image = image.filter(|path| !path.is_empty());
+    Ok(MetadataFields {
+        id: own_id(object)?,
+        image,
+        captions,
+    })
 }
 
 fn captions_of(name: &str, value: Value) -> Result<Vec<String>, RowRejection> {

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use asif::anchors::change::add::{AddOptions, AddReport, add};
+use asif::anchors::change::add_vectors::{AddVectorsOptions, add_vectors};
 use asif::anchors::change::compact::compact;
 use asif::anchors::change::remove::{PairSelection, remove};
 use asif::anchors::change::select;
@@ -13,7 +14,9 @@ use asif::anchors::stored::records::PairRecord;
 use asif::anchors::{AnchorId, AnchorSet};
 use asif::disk::FileReplacement;
 use asif::image_source::ImageSource;
+use asif::modality::PerModality;
 use asif::pairs::path_text::{text_of, with_bytes_written};
+use asif::vector_files::VectorSources;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +27,7 @@ use crate::files::read_text;
 use crate::options::args::{AcceptArgs, EncoderArgs, EncodingLoad, ThumbnailArgs};
 use crate::options::receipt::{self, WriteArgs};
 use crate::options::selection::{SelectionArgs, filter_of, not_taken};
+use crate::options::vectors::{VectorPairArgs, note_left_out};
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output, refuse_source};
 
@@ -73,8 +77,18 @@ struct AddArgs {
     set: PathBuf,
 
     /// Files or folders of pairs.
-    #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
+    #[arg(
+        long,
+        env = "ASIF_PAIRS",
+        required_unless_present_any = ["image_vectors", "vectors"],
+        conflicts_with_all = ["image_vectors", "vectors"],
+        num_args = 1..,
+        value_name = "FILE_OR_DIR"
+    )]
     pairs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    vectors: VectorPairArgs,
 
     /// Fail at the first bad row instead of skipping it.
     #[arg(long, env = "ASIF_STRICT")]
@@ -234,7 +248,32 @@ pub fn run(args: &AnchorsArgs, context: &CommandContext) -> anyhow::Result<()> {
     }
 }
 
-fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
+/// Adds pairs of files of vectors.
+fn added_vectors(
+    args: &AddArgs,
+    sources: VectorSources,
+    context: &CommandContext,
+) -> anyhow::Result<AddReport> {
+    note_left_out(&sources, context);
+    let encoders = PerModality::try_of(|modality| {
+        let dim = sources.vectors[modality].dim();
+        let told = args
+            .vectors
+            .told_encoder(&args.encoders, dim, modality, context)?;
+        anyhow::Ok(told.map(|entry| entry.identity))
+    })?;
+    let options = AddVectorsOptions {
+        set: args.set.clone(),
+        strict: args.strict,
+        graphs: GraphPolicy::Auto,
+        encoders,
+    };
+    let write = args.write.options();
+    Ok(add_vectors(&options, &write, sources, context.watch())?)
+}
+
+/// Adds pairs whose images and captions are encoded.
+fn added_pairs(args: &AddArgs, context: &CommandContext) -> anyhow::Result<AddReport> {
     let options = AddOptions {
         set: args.set.clone(),
         pairs: args.pairs.clone(),
@@ -248,7 +287,14 @@ fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
         let embedder = args.encoders.open(context, Some(set), EncodingLoad::Many)?;
         anyhow::Ok(Box::new(embedder))
     };
-    let report = add(&options, &args.write.options(), encoders, context.watch())?;
+    add(&options, &args.write.options(), encoders, context.watch())
+}
+
+fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let report = match args.vectors.sources()? {
+        Some(sources) => added_vectors(args, sources, context)?,
+        None => added_pairs(args, context)?,
+    };
     receipt::warn(&report.receipt, context);
     if context.json {
         return context.print_json(&report);

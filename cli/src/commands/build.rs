@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::change::build::{BuildOptions, BuildReport, build, check};
+use asif::anchors::change::build::{BuildOptions, BuildReport, build, build_vectors, check};
 use asif::anchors::change::writer::KEEP;
 use asif::anchors::stored::plan::GraphPolicy;
 use asif::space::Recipe;
@@ -15,6 +15,7 @@ use crate::options::args::{EncoderArgs, EncodingLoad, SpaceArgs, ThumbnailArgs};
 use crate::options::query::note_few;
 use crate::options::receipt;
 use crate::options::selection::{SelectionArgs, not_taken};
+use crate::options::vectors::{VectorPairArgs, note_left_out};
 use crate::output::format;
 use crate::output::outputs::{OutputPlace, refuse_dash};
 
@@ -23,7 +24,9 @@ fn sources() -> String {
     let sources = asif::pairs::sources_help();
     format!(
         "Sources of pairs:\n{sources}Paths of images are relative to the file that names them.\n\n\
-         Example:\n  asif build --pairs shop.csv holiday-photos/ --out mine.asif"
+         Examples:\n  asif build --pairs shop.csv holiday-photos/ --out mine.asif\n  \
+         asif build --image-vectors img.npy --text-vectors txt.npy --metadata pairs.jsonl --out mine.asif\n  \
+         asif build --vectors clip-retrieval-output/ --image-encoder-name ViT-B-32 --out mine.asif"
     )
 }
 
@@ -39,8 +42,18 @@ fn sources() -> String {
 #[command(after_help = sources())]
 pub struct BuildArgs {
     /// Files or folders of pairs.
-    #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
+    #[arg(
+        long,
+        env = "ASIF_PAIRS",
+        required_unless_present_any = ["image_vectors", "vectors"],
+        conflicts_with_all = ["image_vectors", "vectors"],
+        num_args = 1..,
+        value_name = "FILE_OR_DIR"
+    )]
     pairs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    vectors: VectorPairArgs,
 
     /// The anchor set to build, a folder; by convention its name ends in .asif.
     #[arg(long, env = "ASIF_OUT", value_name = "DIR.asif")]
@@ -90,8 +103,12 @@ enum GraphArg {
 
 pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
     refuse_dash("--out", &args.out, OutputPlace::Folder)?;
+    let sources = args.vectors.sources()?;
     let options = BuildOptions {
-        pairs: args.pairs.clone(),
+        pairs: match &sources {
+            Some(sources) => sources.paths(),
+            None => args.pairs.clone(),
+        },
         out: args.out.clone(),
         overwrite: args.overwrite,
         keep: args.keep,
@@ -105,9 +122,18 @@ pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
             GraphArg::Never => GraphPolicy::Never,
         },
     };
-    check(&options)?;
-    let embedder = args.encoders.open(context, None, EncodingLoad::Many)?;
-    let report = build(&options, &embedder, context.watch())?;
+    let report = match sources {
+        Some(sources) => {
+            note_left_out(&sources, context);
+            let encoders = args.vectors.encoders(&sources, &args.encoders, context)?;
+            build_vectors(&options, &encoders, sources, context.watch())?
+        }
+        None => {
+            check(&options)?;
+            let embedder = args.encoders.open(context, None, EncodingLoad::Many)?;
+            build(&options, &embedder, context.watch())?
+        }
+    };
     receipt::note_unfinished(&report.warnings, context);
     note_few(&options.space, report.counts.pairs as usize, context);
     if context.json {

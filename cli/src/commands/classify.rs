@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use asif::anchors::AnchorsError;
 use asif::classify::{Classifier, RankedLabel};
 use asif::disk;
 use asif::embed::InputRejection;
 use asif::eval::page::{ExplanationDetail, PAIRS, PageEntry, page};
+use asif::vector_files::{VectorBlock, VectorReader, row_place};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
@@ -13,9 +15,13 @@ use crate::context::CommandContext;
 use crate::errors::exit::{BadInput, StrictInput};
 use crate::errors::hints::{of_input, of_inputs};
 use crate::options::args::EncodingLoad;
-use crate::options::query::{LabelArgs, QueryArgs, QuerySession, inputs};
+use crate::options::query::{LabelArgs, QueryArgs, inputs};
+use crate::options::vectors::VectorQueryArgs;
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output};
+
+/// Vectors that are classified at a time.
+const BLOCK: usize = 256;
 
 /// From this many images on, a session on every core is worth its start.
 const MANY: usize = 32;
@@ -25,7 +31,7 @@ const MANY: usize = 32;
 /// Labels need no training. Each label is inserted into the prompt templates, encoded, and compared with
 /// the image through the pairs of the anchor set.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("choice").args(["labels", "labels_file"]).required(true))]
+#[command(group = ArgGroup::new("choice").args(["labels", "labels_file", "label_vectors"]).required(true).multiple(true))]
 #[command(after_help = "\
 Output:
   With --json, one line per image:
@@ -34,10 +40,13 @@ Output:
   their dot product, in the default space standard deviations above the best scores of other pairs.
   An image that cannot be used has \"error\" instead of \"predictions\", and \"hint\" where an option of
   this command would help; the other images are still classified.
+  With --image-vectors, one line per row of the file, in order, with its number from 0:
+  {\"row\":0,\"predictions\":[...]}
 
 Examples:
   asif classify --index mine.asif --labels cat,dog,'a red bicycle' *.jpg
-  asif classify --index mine.asif --labels-file labels.txt --html report.html photos/*.png")]
+  asif classify --index mine.asif --labels-file labels.txt --html report.html photos/*.png
+  asif classify --index mine.asif --image-vectors q.npy --label-vectors l.npy --json")]
 pub struct ClassifyArgs {
     #[command(flatten)]
     labels: LabelArgs,
@@ -47,7 +56,12 @@ pub struct ClassifyArgs {
     top: u32,
 
     /// Also write an HTML page with the pictures, and the anchor pairs behind each answer.
-    #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "ASIF_HTML",
+        value_name = "FILE",
+        conflicts_with = "image_vectors"
+    )]
     html: Option<PathBuf>,
 
     /// Fail when an image cannot be used.
@@ -57,15 +71,21 @@ pub struct ClassifyArgs {
     #[command(flatten)]
     query: QueryArgs,
 
+    #[command(flatten)]
+    vectors: VectorQueryArgs,
+
     /// Image files.
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required_unless_present = "image_vectors", value_name = "IMAGE")]
     images: Vec<PathBuf>,
 }
 
 /// One line of JSON output.
 #[derive(Serialize)]
 struct ClassifyLine<'a> {
-    image: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     predictions: Option<&'a [RankedLabel]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,17 +96,19 @@ struct ClassifyLine<'a> {
 
 pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> {
     let out = output("--html", &args.html, OutputKind::Page);
-    check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
-    let labels = args.labels.read(context)?;
-    let QuerySession {
-        set,
-        embedder,
-        templates,
-        options,
-    } = args.query.open(context, load_of(args.images.len()))?;
-    let templates = templates.unwrap_or_default();
-    let watch = context.watch();
-    let classifier = Classifier::new(&set, &embedder, &labels, &templates, options, watch)?;
+    let mut read = inputs(&args.images, &args.labels, &args.query);
+    read.extend(args.vectors.files());
+    check_outputs([out], &read)?;
+    let labels = args.vectors.labels(&args.labels, context)?;
+    let vectors = args.vectors.images()?;
+    let load = load_of(args.images.len());
+    let session = args.query.open(context, load, args.vectors.needed())?;
+    let templates = session.templates.clone().unwrap_or_default();
+    let set = &session.set;
+    let classifier = labels.classifier(set, &session, &templates, context)?;
+    if let Some(vectors) = vectors {
+        return classify_vectors(args, &classifier, vectors, context);
+    }
     let answers = classifier.classify(&args.images, context.watch())?;
     let results: Vec<(&Path, Result<Vec<RankedLabel>, &InputRejection>)> = args
         .images
@@ -102,7 +124,8 @@ pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> 
     for (image, result) in &results {
         if context.json {
             let line = ClassifyLine {
-                image: image.display().to_string(),
+                image: Some(image.display().to_string()),
+                row: None,
                 predictions: result.as_deref().ok(),
                 error: result.as_ref().err().map(|e| e.reason.clone()),
                 hint: result.as_ref().err().and_then(|e| of_input(e.remedy?)),
@@ -133,24 +156,74 @@ pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> 
                 without: None,
             });
         }
-        let html = page(&set, classifier.recipe(), ExplanationDetail::Brief, entries);
+        let html = page(set, classifier.recipe(), ExplanationDetail::Brief, entries);
         disk::replace_file(file, html)?;
         context.note(format!("wrote {}", file.display()));
     }
     let bad = answers.iter().filter(|a| a.is_err()).count();
-    let said = || {
-        format!(
-            "{bad} of {} images could not be used, see above",
-            answers.len()
-        )
-    };
-    if bad > 0 && args.strict {
+    judge(bad as u64, answers.len() as u64, args.strict)
+}
+
+/// An error if images could not be used: all of them, or, with `strict`, any.
+fn judge(bad: u64, all: u64, strict: bool) -> anyhow::Result<()> {
+    let said = || format!("{bad} of {all} images could not be used, see above");
+    if bad > 0 && strict {
         return Err(StrictInput(said()).into());
     }
-    if bad == answers.len() {
+    if bad == all {
         return Err(BadInput(said()).into());
     }
     Ok(())
+}
+
+/// Classifies the rows of a file of image vectors, a block at a time.
+fn classify_vectors(
+    args: &ClassifyArgs,
+    classifier: &Classifier<'_>,
+    mut vectors: VectorReader,
+    context: &CommandContext,
+) -> anyhow::Result<()> {
+    let (dim, parts) = (vectors.dim(), vectors.parts());
+    let mut block = VectorBlock::default();
+    let (mut row, mut bad) = (0, 0);
+    while vectors
+        .next_block(BLOCK, &mut block)
+        .map_err(AnchorsError::from)?
+        > 0
+    {
+        let faulty = |at: usize| block.faults.iter().find(|(of, _)| *of == at);
+        let rows = block.values.chunks_exact(dim).enumerate();
+        let good = rows.filter(|(at, _)| faulty(*at).is_none());
+        let mut answers = classifier
+            .answers(good.map(|(_, vector)| vector.to_vec()).collect())?
+            .into_iter();
+        for at in 0..block.values.len() / dim {
+            let fault = faulty(at).map(|(_, fault)| format!("{}: {fault}", row_place(&parts, row)));
+            let ranked = match fault {
+                Some(_) => None,
+                None => answers.next(),
+            };
+            let ranked = ranked.map(|answer| classifier.ranked(&answer, args.top as usize));
+            if context.json {
+                context.print_line_json(&ClassifyLine {
+                    image: None,
+                    row: Some(row),
+                    predictions: ranked.as_deref(),
+                    error: fault.clone(),
+                    hint: None,
+                })?;
+            } else if let Some(predictions) = &ranked {
+                let name = format!("row {row}");
+                context.print(table(Path::new(&name), predictions))?;
+            }
+            if let Some(fault) = fault {
+                bad += 1;
+                context.warn(format!("asif: {fault}"));
+            }
+            row += 1;
+        }
+    }
+    judge(bad, row, args.strict)
 }
 
 /// The encoding load of a number of images.

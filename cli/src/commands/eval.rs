@@ -2,16 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::eval::measure::{EvaluationSubject, MeasuredReport, measure_retrieval, measure_zeroshot};
+use asif::eval::measure::{
+    EvaluationSubject, MeasuredReport, measure_retrieval, measure_zeroshot,
+    measure_zeroshot_vectors,
+};
 use asif::eval::{Dataset, retrieval_table, zeroshot_table};
+use asif::vector_files::VectorReader;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::commands::scaling;
 use crate::context::{CommandContext, open};
+use crate::errors::exit::{BadInput, UsageError};
 use crate::errors::hints::of_inputs;
-use crate::options::args::EncodingLoad;
-use crate::options::query::{AskArgs, QueryArgs, QuerySession, note_few};
+use crate::files::read_text;
+use crate::options::args::{BOTH_NEEDED, EncodingLoad};
+use crate::options::query::{AskArgs, LabelArgs, QueryArgs, QuerySession, note_few};
+use crate::options::vectors::VectorQueryArgs;
 
 /// Measure accuracy on labelled or captioned images.
 #[derive(Debug, Args)]
@@ -41,11 +48,34 @@ enum EvalCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  asif eval zeroshot --index mine.asif --dataset pets/ flowers/ --paper")]
+  asif eval zeroshot --index mine.asif --dataset pets/ flowers/ --paper
+  asif eval zeroshot --index mine.asif --image-vectors q.npy --label-vectors l.npy --targets t.txt")]
 struct ZeroshotArgs {
     /// One or more folders of labelled images.
-    #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "IMAGEFOLDER")]
+    #[arg(
+        long = "dataset",
+        id = "images",
+        env = "ASIF_DATASET",
+        required_unless_present = "image_vectors",
+        num_args = 1..,
+        value_name = "IMAGEFOLDER"
+    )]
     dataset: Vec<PathBuf>,
+
+    #[command(flatten)]
+    vectors: VectorQueryArgs,
+
+    #[command(flatten)]
+    labels: LabelArgs,
+
+    /// With --image-vectors: the label of each row, one per line, as its name or its number from 0.
+    #[arg(
+        long,
+        env = "ASIF_TARGETS",
+        value_name = "FILE",
+        requires = "image_vectors"
+    )]
+    targets: Option<PathBuf>,
 
     /// Other names for the classes, one `folder: name` per line.
     #[arg(long, env = "ASIF_CLASSNAMES", value_name = "FILE")]
@@ -77,14 +107,75 @@ pub fn run(args: &EvalArgs, context: &CommandContext) -> anyhow::Result<()> {
     }
 }
 
+/// Measures on the rows of a file of image vectors.
+fn zeroshot_vectors(
+    args: &ZeroshotArgs,
+    images: VectorReader,
+    context: &CommandContext,
+) -> anyhow::Result<()> {
+    let Some(file) = &args.targets else {
+        let said = "--image-vectors needs the label of each row; give --targets FILE";
+        return Err(UsageError(said.to_owned()).into());
+    };
+    let labels = args.vectors.labels(&args.labels, context)?;
+    let targets = targets(file, labels.names(), &images)?;
+    let needed = args.vectors.needed();
+    let session = args.query.open(context, EncodingLoad::Many, needed)?;
+    let templates = session.templates.clone().unwrap_or_default();
+    let classifier = labels.classifier(&session.set, &session, &templates, context)?;
+    let name = images.path().display().to_string();
+    let (set, options) = (&session.set, &session.options);
+    let measured = measure_zeroshot_vectors(set, &classifier, &name, images, targets, options)?;
+    print(&[noted(measured, context)], zeroshot_table, context)
+}
+
+/// The number of each row's label.
+fn targets(file: &Path, labels: &[String], images: &VectorReader) -> anyhow::Result<Vec<usize>> {
+    let text = read_text(
+        file,
+        "the label of each row of the image vectors, one per line",
+    )?;
+    let line = |(line, text): (usize, &str)| {
+        let text = text.trim();
+        let named = labels.iter().position(|label| label == text);
+        let numbered = || text.parse().ok().filter(|number| *number < labels.len());
+        named.or_else(numbered).ok_or_else(|| {
+            let (file, line) = (file.display(), line + 1);
+            BadInput(format!(
+                "{file}, row {line}: {text:?} is neither one of the {} labels nor the number of one, from 0",
+                labels.len()
+            ))
+        })
+    };
+    let found: Vec<usize> = text
+        .lines()
+        .enumerate()
+        .map(line)
+        .collect::<Result<_, _>>()?;
+    if found.len() as u64 != images.rows() {
+        let said = format!(
+            "{} has {} rows and {} has {}; give the label of each row",
+            images.path().display(),
+            images.rows(),
+            file.display(),
+            found.len()
+        );
+        return Err(BadInput(said).into());
+    }
+    Ok(found)
+}
+
 fn zeroshot(args: &ZeroshotArgs, context: &CommandContext) -> anyhow::Result<()> {
+    if let Some(images) = args.vectors.images()? {
+        return zeroshot_vectors(args, images, context);
+    }
     let datasets = load(&args.dataset, args.classnames.as_deref())?;
     let QuerySession {
         set,
         embedder,
         templates,
         options,
-    } = args.query.open(context, EncodingLoad::Many)?;
+    } = args.query.open(context, EncodingLoad::Many, BOTH_NEEDED)?;
     let subject = EvaluationSubject {
         set: &set,
         embedder: &embedder,

@@ -5,13 +5,14 @@ mod report;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use asif::anchors::AnchorSet;
 use asif::anchors::change::select;
+use asif::anchors::{AnchorSet, AnchorsError};
 use asif::classify::{ClassifiedImage, Classifier};
 use asif::disk;
 use asif::embed::InputRejection;
 use asif::eval::page::{ExplanationDetail, PageEntry, page};
 use asif::space::prompts::{LabelList, PromptTemplates};
+use asif::vector_files::{VectorReader, row_place};
 use clap::Args;
 
 use self::report::{CounterfactualAnswer, ExplainLine, ExplainOutcome, ImageExplanation};
@@ -19,8 +20,9 @@ use crate::commands::classify::load_of;
 use crate::context::CommandContext;
 use crate::errors::exit::{BadInput, UsageError};
 use crate::errors::hints;
-use crate::options::query::{LabelArgs, QueryArgs, QuerySession, inputs};
+use crate::options::query::{LabelArgs, QueryArgs, inputs};
 use crate::options::selection::filter_of;
+use crate::options::vectors::{GivenLabels, VectorQueryArgs};
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output};
 
@@ -51,11 +53,20 @@ pub struct ExplainArgs {
     labels: LabelArgs,
 
     /// The label to explain [default: the best label of each image].
-    #[arg(long, env = "ASIF_LABEL", value_name = "NAME", requires = "LabelArgs")]
+    #[arg(
+        long,
+        env = "ASIF_LABEL",
+        value_name = "NAME",
+        conflicts_with = "text_pair"
+    )]
     label: Option<String>,
 
     /// Explain the score of one image and one caption, given as two arguments.
-    #[arg(long, env = "ASIF_TEXT_PAIR", conflicts_with = "LabelArgs")]
+    #[arg(
+        long,
+        env = "ASIF_TEXT_PAIR",
+        conflicts_with_all = ["LabelArgs", "VectorQueryArgs"]
+    )]
     text_pair: bool,
 
     /// How many pairs to list for a label, and how many against it.
@@ -66,14 +77,22 @@ pub struct ExplainArgs {
     without: ExclusionArgs,
 
     /// Also write an HTML page with the images and those of the pairs.
-    #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "ASIF_HTML",
+        value_name = "FILE",
+        conflicts_with = "image_vectors"
+    )]
     html: Option<PathBuf>,
 
     #[command(flatten)]
     query: QueryArgs,
 
+    #[command(flatten)]
+    vectors: VectorQueryArgs,
+
     /// Image files; with --text-pair an image file and a caption.
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required_unless_present = "image_vectors", value_name = "IMAGE")]
     images: Vec<PathBuf>,
 }
 
@@ -134,45 +153,39 @@ impl ExclusionArgs {
 
 pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
     let out = output("--html", &args.html, OutputKind::Page);
-    check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
+    let mut read = inputs(&args.images, &args.labels, &args.query);
+    read.extend(args.vectors.files());
+    check_outputs([out], &read)?;
     let asked = ExplainTarget::read(args, context)?;
-    let question = args.query.open(context, load_of(asked.images.len()))?;
-    let QuerySession {
-        set,
-        embedder,
-        templates,
-        options,
-    } = &question;
-    let templates = match (&asked.caption, templates) {
+    let vectors = args.vectors.images()?;
+    let load = load_of(asked.images.len());
+    let question = args.query.open(context, load, args.vectors.needed())?;
+    let set = &question.set;
+    let templates = match (&asked.caption, &question.templates) {
         // A caption is compared as it is, without the words of a template.
         (true, _) => PromptTemplates::parse(["{}"])?,
         (false, given) => given.clone().unwrap_or_default(),
     };
     // Before the images are encoded, so that a wrong filter is told at once.
     let rest = args.without.rest(set)?;
-    let classifier = |set| {
-        let options = options.clone();
-        Classifier::new(
-            set,
-            embedder,
-            &asked.labels,
-            &templates,
-            options,
-            context.watch(),
-        )
-    };
+    let classifier = |set| asked.labels.classifier(set, &question, &templates, context);
     let now = classifier(set)?;
     let then = rest
         .as_ref()
         .map(|rest| classifier(&rest.set))
         .transpose()?;
     // Explained one by one, but classified together, so that all workers are busy.
+    let answers = match vectors {
+        Some(vectors) => answers_of(&now, vectors)?,
+        None => {
+            let names = asked.images.iter().map(|image| AskedImage::File(image));
+            names
+                .zip(now.classify(asked.images, context.watch())?)
+                .collect()
+        }
+    };
     let mut lines = Vec::new();
-    for (image, answer) in asked
-        .images
-        .iter()
-        .zip(now.classify(asked.images, context.watch())?)
-    {
+    for (image, answer) in answers {
         let found = match answer {
             Ok(answer) => {
                 let mut explained = explain(&asked, args.top as usize, &now, &answer)?;
@@ -186,15 +199,50 @@ pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
                 hint: remedy.and_then(hints::of_input),
             },
         };
-        lines.push((image.as_path(), found));
+        lines.push((image, found));
     }
     finish(args, context, set, &now, lines)
+}
+
+/// An image that is asked.
+#[derive(Debug, Clone, Copy)]
+enum AskedImage<'a> {
+    File(&'a Path),
+    /// A row of a file of vectors, counted from 0.
+    Row(u64),
+}
+
+type AskedAnswer<'a> = (AskedImage<'a>, Result<ClassifiedImage, InputRejection>);
+
+/// The answers for the rows of a file of image vectors.
+fn answers_of(
+    classifier: &Classifier<'_>,
+    vectors: VectorReader,
+) -> anyhow::Result<Vec<AskedAnswer<'static>>> {
+    let (dim, parts) = (vectors.dim(), vectors.parts());
+    let block = vectors.read_all().map_err(AnchorsError::from)?;
+    let mut faults = block.faults.iter().peekable();
+    let rows = block.values.chunks_exact(dim).enumerate();
+    let answers = rows.map(|(row, vector)| {
+        let answer = match faults.next_if(|(at, _)| *at == row) {
+            Some((_, fault)) => {
+                let place = row_place(&parts, row as u64);
+                Err(InputRejection::from(format!("{place}: {fault}")))
+            }
+            None => {
+                let mut answers = classifier.answers(vec![vector.to_vec()])?;
+                Ok(answers.pop().expect("one vector has one answer"))
+            }
+        };
+        Ok((AskedImage::Row(row as u64), answer))
+    });
+    answers.collect()
 }
 
 /// What is to be explained.
 struct ExplainTarget<'a> {
     images: &'a [PathBuf],
-    labels: LabelList,
+    labels: GivenLabels,
     /// The index of the label to explain.
     class: Option<usize>,
     /// Whether the label is a caption, which is not put into templates.
@@ -214,16 +262,16 @@ impl<'a> ExplainTarget<'a> {
             };
             return Ok(Self {
                 images: std::slice::from_ref(image),
-                labels: LabelList::new([caption.to_string_lossy()])?,
+                labels: GivenLabels::Texts(LabelList::new([caption.to_string_lossy()])?),
                 class: Some(0),
                 caption: true,
             });
         }
-        let labels = args.labels.read(context)?;
+        let labels = args.vectors.labels(&args.labels, context)?;
         let place = |name: &String| {
-            let at = labels.as_slice().iter().position(|label| label == name);
+            let at = labels.names().iter().position(|label| label == name);
             at.ok_or_else(|| {
-                let known = labels.as_slice().join(", ");
+                let known = labels.names().join(", ");
                 BadInput(format!(
                     "--label {name:?} is not one of the labels: {known}"
                 ))
@@ -280,7 +328,7 @@ fn finish(
     context: &CommandContext,
     set: &AnchorSet,
     classifier: &Classifier<'_>,
-    lines: Vec<(&Path, ExplainOutcome)>,
+    lines: Vec<(AskedImage<'_>, ExplainOutcome)>,
 ) -> anyhow::Result<()> {
     let count = lines.len();
     let mut entries = Vec::new();
@@ -293,20 +341,36 @@ fn finish(
                 advised.extend(*hint);
             }
             ExplainOutcome::Explained(one) if !context.json => {
-                context.print(report::text(image, one))?
+                let name = match image {
+                    AskedImage::File(path) => path.to_owned(),
+                    AskedImage::Row(row) => PathBuf::from(format!("row {row}")),
+                };
+                context.print(report::text(&name, one))?
             }
             ExplainOutcome::Explained(_) => {}
         }
         let line = ExplainLine {
-            image: image.display().to_string(),
+            image: match image {
+                AskedImage::File(path) => Some(path.display().to_string()),
+                AskedImage::Row(_) => None,
+            },
+            row: match image {
+                AskedImage::File(_) => None,
+                AskedImage::Row(row) => Some(row),
+            },
             found,
         };
         if context.json {
             context.print_line_json(&line)?;
         }
+        // A page shows pictures, which vectors do not have.
+        let path = match image {
+            AskedImage::File(path) => path,
+            AskedImage::Row(_) => Path::new(""),
+        };
         if let ExplainOutcome::Explained(one) = line.found {
             entries.push(PageEntry {
-                image,
+                image: path,
                 predictions: one.predictions,
                 reasons: Some(one.reasons),
                 without: one.without.map(|w| {

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::context::CommandContext;
 use crate::errors::hints::of_inputs;
-use crate::options::args::EncodingLoad;
+use crate::options::args::{BOTH_NEEDED, EncodingLoad};
 use crate::options::query::{QueryArgs, QuerySession};
 use crate::output::outputs::{OutputKind, check_outputs, output};
 
@@ -76,7 +76,7 @@ pub fn run(args: &ScalingArgs, context: &CommandContext) -> anyhow::Result<()> {
         embedder,
         templates,
         options,
-    } = args.query.open(context, EncodingLoad::Many)?;
+    } = args.query.open(context, EncodingLoad::Many, BOTH_NEEDED)?;
     let sizes = if args.sizes.is_empty() {
         let doubled = std::iter::successors(Some(250), |n| Some(n * 2));
         let below = doubled.take_while(|n| *n < set.len());

@@ -152,7 +152,7 @@ fn anchors(error: &AnchorsError) -> u8 {
 fn embed(error: &EmbedError) -> u8 {
     match error {
         EmbedError::Interrupted => INTERRUPTED,
-        EmbedError::Prompt { .. } => INPUT,
+        EmbedError::Prompt { .. } | EmbedError::NoEncoder { .. } => INPUT,
         EmbedError::Io(error) => file(error),
         _ => INTERNAL,
     }

@@ -16,6 +16,7 @@ use asif::encode::doctor::{DoctorFinding, SetupRemedy};
 use asif::encode::{EncodeError, EncoderChoice, ModelError};
 use asif::eval::anchors::advice::{AdviceTopic, DiagnosisAdvice};
 use asif::eval::measure::MeasureError;
+use asif::modality::Modality;
 use asif::remedy::InputRemedy;
 use asif::space::RecipeError;
 use asif::space::params::RelativeParamsError;
@@ -172,6 +173,10 @@ fn anchors(error: &AnchorsError) -> Option<String> {
 fn embed(error: &EmbedError) -> Option<String> {
     match error {
         EmbedError::Encode(error) => encode(error),
+        EmbedError::NoEncoder { modality, .. } => Some(match modality {
+            Modality::Image => "--image-vectors FILE gives images as vectors".to_owned(),
+            Modality::Text => "--label-vectors FILE gives labels as vectors".to_owned(),
+        }),
         _ => None,
     }
 }

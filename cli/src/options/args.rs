@@ -8,9 +8,11 @@ use asif::anchors::AnchorSet;
 use asif::anchors::stored::place::refuse_in_set;
 use asif::anchors::stored::plan::SearchMode;
 use asif::classify::HeadOptions;
-use asif::embed::Embedder;
+use asif::embed::{Embedder, EncoderSource};
 use asif::encode::image::decode::{DEFAULT_LIMIT, DecodeBudget};
-use asif::encode::{DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, runtime};
+use asif::encode::{
+    DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderEntry, EncoderOptions, runtime,
+};
 use asif::modality::{Modality, PerModality};
 use asif::space::prompts::{PromptTemplates, named};
 use asif::space::recipe::known_spaces;
@@ -124,6 +126,12 @@ pub enum EncodingLoad {
     Many,
 }
 
+/// Images and texts are encoded.
+pub const BOTH_NEEDED: PerModality<bool> = PerModality {
+    image: true,
+    text: true,
+};
+
 impl EncoderArgs {
     /// Opens the encoders: those named, else those that built `set`, else the defaults.
     pub fn open(
@@ -131,6 +139,17 @@ impl EncoderArgs {
         context: &CommandContext,
         set: Option<&AnchorSet>,
         load: EncodingLoad,
+    ) -> anyhow::Result<Embedder> {
+        self.open_for(context, set, load, BOTH_NEEDED)
+    }
+
+    /// As [`open`](Self::open), without the encoders of `set` that are not needed, because vectors are given.
+    pub fn open_for(
+        &self,
+        context: &CommandContext,
+        set: Option<&AnchorSet>,
+        load: EncodingLoad,
+        needed: PerModality<bool>,
     ) -> anyhow::Result<Embedder> {
         let cache = self
             .cache
@@ -140,7 +159,7 @@ impl EncoderArgs {
             refuse_dash("--cache", &cache, OutputPlace::Folder)?;
             refuse_in_set(&cache)?;
         }
-        let embedder = self.open_uncached(context, set, load)?;
+        let embedder = self.open_needed(context, set, load, needed)?;
         if self.no_cache {
             return Ok(embedder);
         }
@@ -164,15 +183,24 @@ impl EncoderArgs {
         Ok(embedder)
     }
 
-    /// The same, without a cache.
+    /// As [`open`](Self::open), without a cache.
     pub fn open_uncached(
         &self,
         context: &CommandContext,
         set: Option<&AnchorSet>,
         load: EncodingLoad,
     ) -> anyhow::Result<Embedder> {
+        self.open_needed(context, set, load, BOTH_NEEDED)
+    }
+
+    fn open_needed(
+        &self,
+        context: &CommandContext,
+        set: Option<&AnchorSet>,
+        load: EncodingLoad,
+        needed: PerModality<bool>,
+    ) -> anyhow::Result<Embedder> {
         DecodeBudget::process().set_limit(self.max_decode_memory << 20);
-        runtime::load(self.onnxruntime.as_deref(), &context.home)?;
         let mut options = match load {
             EncodingLoad::Few => EncoderOptions::latency(),
             EncodingLoad::Many => EncoderOptions::throughput(),
@@ -183,19 +211,59 @@ impl EncoderArgs {
         }
         options.apply_exif &= !self.ignore_exif;
         options.trust_preprocessing |= self.trust_preprocessing;
-        let name = |given: &Option<String>, modality, default: &str| {
-            given
-                .clone()
-                .or_else(|| recorded(modality).map(|i| i.name.clone()))
-                .unwrap_or_else(|| default.to_owned())
+        let default = PerModality {
+            image: DEFAULT_IMAGE_ENCODER,
+            text: DEFAULT_TEXT_ENCODER,
         };
-        let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
-        let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
-        let names = PerModality {
-            image: image.as_str(),
-            text: text.as_str(),
+        let sources =
+            PerModality::of(
+                |modality| match (self.named(modality), recorded(modality)) {
+                    (_, Some(identity)) if !needed[modality] => EncoderSource::Absent(identity),
+                    (Some(name), _) => EncoderSource::Installed(name),
+                    (None, Some(identity)) => EncoderSource::recorded(identity),
+                    (None, None) => EncoderSource::Installed(default[modality]),
+                },
+            );
+        if sources.iter().any(EncoderSource::is_installed) {
+            runtime::load(self.onnxruntime.as_deref(), &context.home)?;
+        }
+        Ok(Embedder::open_some(&context.home, sources, &options)?)
+    }
+
+    /// The encoder that is named, if one is.
+    fn named(&self, modality: Modality) -> Option<&str> {
+        let given = match modality {
+            Modality::Image => &self.image_encoder,
+            Modality::Text => &self.text_encoder,
         };
-        Ok(Embedder::open(&context.home, names, &options)?)
+        given.as_deref()
+    }
+
+    /// The encoder that is named, as a manifest records it; `None` where none is. Of the other modality nothing is
+    /// opened.
+    pub fn entry(
+        &self,
+        context: &CommandContext,
+        modality: Modality,
+    ) -> anyhow::Result<Option<EncoderEntry>> {
+        let Some(name) = self.named(modality) else {
+            return Ok(None);
+        };
+        let nothing = EncoderEntry::elsewhere("", modality.other(), 1).identity;
+        let sources = PerModality::of(|of| match of == modality {
+            true => EncoderSource::Installed(name),
+            false => EncoderSource::Absent(&nothing),
+        });
+        runtime::load(self.onnxruntime.as_deref(), &context.home)?;
+        let mut options = EncoderOptions::latency();
+        options.apply_exif &= !self.ignore_exif;
+        options.trust_preprocessing |= self.trust_preprocessing;
+        let embedder = Embedder::open_some(&context.home, sources, &options)?;
+        let (image, text) = embedder.entries()?;
+        Ok(Some(match modality {
+            Modality::Image => image,
+            Modality::Text => text,
+        }))
     }
 }
 

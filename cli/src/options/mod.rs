@@ -5,3 +5,4 @@ pub(crate) mod hubness;
 pub(crate) mod query;
 pub(crate) mod receipt;
 pub(crate) mod selection;
+pub(crate) mod vectors;

@@ -6,6 +6,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::stored::plan::SearchMode;
 use asif::classify::HeadOptions;
 use asif::embed::Embedder;
+use asif::modality::PerModality;
 use asif::space::Recipe;
 use asif::space::prompts::{LabelList, PromptTemplates};
 use clap::Args;
@@ -13,7 +14,7 @@ use clap::Args;
 use crate::context::{CommandContext, open};
 use crate::errors::exit::UsageError;
 use crate::options::args::{
-    AcceptArgs, EncoderArgs, EncodingLoad, HeadArgs, SearchArgs, SpaceArgs,
+    AcceptArgs, BOTH_NEEDED, EncoderArgs, EncodingLoad, HeadArgs, SearchArgs, SpaceArgs,
 };
 
 /// The space, the search method and the encoders.
@@ -50,7 +51,18 @@ impl AskArgs {
         set: &mut AnchorSet,
         load: EncodingLoad,
     ) -> anyhow::Result<Embedder> {
-        let embedder = self.encoders.open(context, Some(set), load)?;
+        self.embedder_for(context, set, load, BOTH_NEEDED)
+    }
+
+    /// As [`embedder`](Self::embedder), without the encoders that are not needed, because vectors are given.
+    pub fn embedder_for(
+        &self,
+        context: &CommandContext,
+        set: &mut AnchorSet,
+        load: EncodingLoad,
+        needed: PerModality<bool>,
+    ) -> anyhow::Result<Embedder> {
+        let embedder = self.encoders.open_for(context, Some(set), load, needed)?;
         self.accept.apply(set, &embedder)?;
         Ok(embedder)
     }
@@ -121,12 +133,14 @@ impl QueryArgs {
         &self,
         context: &CommandContext,
         load: EncodingLoad,
+        needed: PerModality<bool>,
     ) -> anyhow::Result<QuerySession> {
         let templates = self.score.templates(context)?;
         let mut set = open(&self.index, context)?;
         let options = self.score.options(&set)?;
         note_few(&options.space, set.len(), context);
-        let embedder = self.score.ask.embedder(context, &mut set, load)?;
+        let ask = &self.score.ask;
+        let embedder = ask.embedder_for(context, &mut set, load, needed)?;
         Ok(QuerySession {
             set,
             embedder,
@@ -180,6 +194,11 @@ impl LabelArgs {
     /// The file that holds them, if one is given.
     pub fn labels_file(&self) -> Option<&Path> {
         self.labels_file.as_deref()
+    }
+
+    /// Whether labels are given.
+    pub fn are_given(&self) -> bool {
+        self.labels.is_some() || self.labels_file.is_some()
     }
 
     /// The labels; an error if there are none.

@@ -94,7 +94,8 @@ impl SharedEncoders {
         let cores = available_parallelism().map_or(1, usize::from);
         // The number of sessions of the encoders (`EncoderOptions::throughput`).
         let workers = cores.min(4);
-        let largest = |sizes: Option<usize>| sizes.expect("an ensemble has a member");
+        // An encoder that is not here encodes nothing.
+        let largest = |sizes: Option<usize>| sizes.unwrap_or(1);
         let batching = |size: usize| BatchOptions {
             size,
             workers,
@@ -355,6 +356,10 @@ fn places(of: &Semaphore, n: usize) -> Option<SemaphorePermit<'_>> {
 fn same_canary(set: &AnchorSet, modality: Modality, here: &EncoderEntry) -> Result<(), String> {
     let factors = set.factors(modality, &here.identity);
     let factors = factors.map_err(|e| e.to_string())?;
+    if here.identity.is_elsewhere() {
+        // It encodes nothing here, and neither does it have a canary.
+        return Ok(());
+    }
     let (built, made) = (
         &set.encoder(modality).canary,
         scaled(&here.canary, &factors),

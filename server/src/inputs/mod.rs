@@ -4,3 +4,4 @@ pub(crate) mod batching;
 pub(crate) mod encoders;
 pub(crate) mod fetch;
 pub(crate) mod picture;
+pub(crate) mod vector;

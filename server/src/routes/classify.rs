@@ -40,6 +40,10 @@ pub(super) struct ClassifyRequest {
     vectors: Vec<Vec<f32>>,
     /// The labels; alternative names of a label are separated by `|`.
     labels: Vec<String>,
+    /// Instead of encoding the labels: the unit vector of each from the text encoder of the anchor set. Templates
+    /// and aggregate do not apply, and an empty list of labels numbers them from 0.
+    #[serde(default)]
+    label_vectors: Vec<Vec<f32>>,
     /// Prompt templates; `a photo of a {}.` by default.
     #[serde(default)]
     templates: Option<TemplatesIn>,
@@ -157,7 +161,10 @@ pub(super) async fn classify(
     };
     let templates = TemplatesIn::read(asked.templates.as_ref())?;
     let aggregate = asked.aggregate.unwrap_or_default().into();
-    let words = LabelHeadSpec::new(&asked.labels, templates, aggregate, app.limits())?;
+    let words = match asked.label_vectors.is_empty() {
+        true => LabelHeadSpec::new(&asked.labels, templates, aggregate, app.limits())?,
+        false => LabelHeadSpec::of_vectors(&asked.labels, asked.label_vectors, app.limits())?,
+    };
     let notes = words.notes().to_vec();
     let question = ClassifyQuery {
         on: on(asked.generation, asked.without),

@@ -249,7 +249,9 @@ async fn count_tokens(
     let embedder = std::sync::Arc::clone(encoders.embedder());
     let count = move || {
         // With several encoders, each has its own tokens; those of the first are reported.
-        let encoder = &embedder.text().members()[0];
+        let Some(encoder) = embedder.text().members().first() else {
+            return Ok(0);
+        };
         let tokens = |text: &String| match encoder.tokenize(text) {
             Ok(tokens) => Ok(tokens.len()),
             Err(error) => Err(Refusal::internal(format!(

@@ -27,9 +27,17 @@ pub(super) struct ExplainRequest {
     #[serde(default)]
     set: Option<String>,
     /// An image file in base64, a `data:` URL, or a URL on a host that the server may fetch from.
-    image: String,
+    #[serde(default)]
+    image: Option<String>,
+    /// Instead of an image: its unit vector from the image encoder of the anchor set.
+    #[serde(default)]
+    vector: Option<Vec<f32>>,
     /// The labels to choose from.
     labels: Vec<String>,
+    /// Instead of encoding the labels: the unit vector of each from the text encoder of the anchor set. Templates
+    /// and aggregate do not apply, and an empty list of labels numbers them from 0.
+    #[serde(default)]
+    label_vectors: Vec<Vec<f32>>,
     /// The label to explain; the best one by default.
     #[serde(default)]
     label: Option<String>,
@@ -88,7 +96,22 @@ pub(super) async fn explain(
     let set = app.set(asked.set.as_deref())?;
     let templates = TemplatesIn::read(asked.templates.as_ref())?;
     let aggregate = asked.aggregate.unwrap_or_default().into();
-    let words = LabelHeadSpec::new(&asked.labels, templates, aggregate, app.limits())?;
+    let words = match asked.label_vectors.is_empty() {
+        true => LabelHeadSpec::new(&asked.labels, templates, aggregate, app.limits())?,
+        false => LabelHeadSpec::of_vectors(&asked.labels, asked.label_vectors, app.limits())?,
+    };
+    let inputs = match (asked.image, asked.vector) {
+        (Some(image), None) => ImageInputs::Pictures(vec![RequestPicture::Text(image)]),
+        (None, Some(vector)) => ImageInputs::Vectors(vec![vector]),
+        (Some(_), Some(_)) => {
+            let message = "both an image and a vector are given; give only one of them";
+            return Err(Refusal::wrong_fields(message));
+        }
+        (None, None) => {
+            let message = "the field `image` is missing; give an image, or its vector as `vector`";
+            return Err(Refusal::wrong_fields(message));
+        }
+    };
     let pairs = within("top", asked.top.unwrap_or(PAIRS), 1, MOST)?;
     let why = match &asked.label {
         None => ExplainedLabels::Best { labels: 1, pairs },
@@ -102,7 +125,7 @@ pub(super) async fn explain(
     };
     let question = ClassifyQuery {
         on: on(asked.generation, asked.without),
-        inputs: ImageInputs::Pictures(vec![RequestPicture::Text(asked.image)]),
+        inputs,
         words,
         top: usize::MAX,
         why,

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::error::Refusal;
 use crate::inputs::encoders::SharedEncoders;
+use crate::inputs::vector::unit;
 use crate::options::ServeLimits;
 use crate::sets::generation::{HeadKey, ServedGeneration};
 use crate::state::AppState;
 use asif::classify::{LabelHead, ScoringOptions};
+use asif::modality::Modality;
 use asif::space::PromptAggregation;
 use asif::space::prompts::{LabelList, PromptTemplates};
 
@@ -29,6 +31,8 @@ pub(crate) struct LabelHeadSpec {
     aggregate: PromptAggregation,
     key: HeadKey,
     prompts: usize,
+    /// The vector of each label, where labels are not to be encoded.
+    vectors: Option<Arc<[Vec<f32>]>>,
 }
 
 impl LabelHeadSpec {
@@ -93,6 +97,47 @@ impl LabelHeadSpec {
             aggregate,
             key: *hash.finalize().as_bytes(),
             prompts,
+            vectors: None,
+        })
+    }
+
+    /// Labels that are vectors of the text encoder already. Without names they are numbered from 0.
+    ///
+    /// # Errors
+    /// When there are too many, or their names are duplicate or of another number.
+    pub fn of_vectors(
+        labels: &[String],
+        vectors: Vec<Vec<f32>>,
+        limits: &ServeLimits,
+    ) -> Result<Self, Refusal> {
+        let numbers = (0..vectors.len()).map(|number| number.to_string());
+        let names = match labels {
+            [] => numbers.collect(),
+            names => names.to_vec(),
+        };
+        if names.len() != vectors.len() {
+            return Err(Refusal::wrong_fields(format!(
+                "{} labels and {} label vectors are given; give a vector for each label, or no labels to \
+                 number them",
+                names.len(),
+                vectors.len()
+            )));
+        }
+        let templates = PromptTemplates::parse(["{}"])?;
+        let named = Self::new(&names, templates, PromptAggregation::Mean, limits)?;
+        let mut hash = blake3::Hasher::new();
+        hash.update(&named.key);
+        for vector in &vectors {
+            hash.update(&(vector.len() as u64).to_le_bytes());
+            for number in vector {
+                hash.update(&number.to_le_bytes());
+            }
+        }
+        Ok(Self {
+            key: *hash.finalize().as_bytes(),
+            prompts: vectors.len(),
+            vectors: Some(vectors.into()),
+            ..named
         })
     }
 
@@ -103,7 +148,10 @@ impl LabelHeadSpec {
 
     /// Notes on labels that may be meant otherwise.
     pub fn notes(&self) -> &[String] {
-        self.labels.notes()
+        match self.vectors {
+            Some(_) => &[],
+            None => self.labels.notes(),
+        }
     }
 
     /// The label head in this generation, from the cache if possible.
@@ -133,6 +181,9 @@ impl LabelHeadSpec {
         encoders: &SharedEncoders,
         served: Arc<ServedGeneration>,
     ) -> Result<LabelHead, Refusal> {
+        if let Some(vectors) = &self.vectors {
+            return self.make_of_vectors(app, vectors, served).await;
+        }
         let of_labels = self.labels.prompts(&self.templates);
         let counts = of_labels.iter().map(Vec::len).enumerate();
         let classes: Vec<usize> = counts.flat_map(|(class, n)| repeat_n(class, n)).collect();
@@ -169,6 +220,39 @@ impl LabelHeadSpec {
         match prompts.len() {
             ..=FEW => app.compute().run(head).await,
             _ => app.compute().run_long(head).await,
+        }
+    }
+}
+
+impl LabelHeadSpec {
+    async fn make_of_vectors(
+        &self,
+        app: &AppState,
+        vectors: &[Vec<f32>],
+        served: Arc<ServedGeneration>,
+    ) -> Result<LabelHead, Refusal> {
+        let dim = served.set().dim(Modality::Text);
+        let mut flat = Vec::with_capacity(vectors.len() * dim);
+        for (label, vector) in self.labels().iter().zip(vectors) {
+            let vector = unit(vector.clone(), dim, Modality::Text).map_err(|rejected| {
+                let label: String = label.chars().take(SHOWN).collect();
+                let message = format!("label {label:?}: {}", rejected.reason);
+                Refusal::invalid("unusable_input", message)
+            })?;
+            flat.extend_from_slice(&vector);
+        }
+        let labels = self.labels().to_vec();
+        let many = labels.len() > FEW;
+        let head = move || {
+            let scoring = ScoringOptions::default();
+            let searcher = served.searcher();
+            Ok(LabelHead::of_label_vectors(
+                &searcher, labels, flat, scoring,
+            )?)
+        };
+        match many {
+            false => app.compute().run(head).await,
+            true => app.compute().run_long(head).await,
         }
     }
 }

@@ -150,7 +150,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
     })
 }
 
-const COMMAND: &str = "anchors add";
+pub(crate) const COMMAND: &str = "anchors add";
 
 /// A segment of new pairs, and their counts for the manifest.
 pub(crate) struct AddedSegment {

@@ -5,6 +5,7 @@
 //! | [`writer`] | the next generation of an anchor set: lock, record, publication |
 //! | [`mod@build`] | pairs in, a published generation out |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
+//! | `add_vectors` | adds pairs of files of vectors |
 //! | `incoming` | pairs from files or from memory |
 //! | [`vectors`] | pairs whose vectors were made elsewhere |
 //! | [`respace`] | another recipe for the same pairs |
@@ -15,6 +16,7 @@
 //! | `recover` | recovers or removes segments that killed writers left |
 
 pub mod add;
+pub mod add_vectors;
 pub mod build;
 pub mod compact;
 pub(crate) mod garbage;

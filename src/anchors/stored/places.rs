@@ -88,6 +88,18 @@ impl ImagePlace {
         }
     }
 
+    /// As [`of`](Self::of), for a path that is relative to `folder` and stays in it. The folder is looked up
+    /// once by the caller, and not for each pair.
+    pub(crate) fn in_folder(folder: &str, written: &str) -> Option<(String, Self)> {
+        let name = path_text::path_of(written);
+        let is_name = |part| matches!(part, std::path::Component::Normal(_));
+        name.components().all(is_name).then(|| {
+            let root = PlaceRoot::Folder(folder.to_owned());
+            let (at, length) = (0, 0);
+            (path_text::text_of(&name), Self { root, at, length })
+        })
+    }
+
     /// The image at this place, which a record calls `name`.
     pub(crate) fn image(&self, name: &str) -> ImageSource {
         match &self.root {

@@ -2,6 +2,27 @@
 
 /// Variants. A file of tests that a reason names must exist.
 pub const ELSEWHERE: &[(&str, &str)] = &[
+    ("AnchorsError::Vectors", "says what the error in it says"),
+    ("EmbedError::NoEncoder", "tests/vector_files.rs"),
+    ("VectorFault::Length", "src/vector_files/tests.rs"),
+    ("VectorFault::Missing", "src/vector_files/tests.rs"),
+    ("VectorFault::NotFinite", "tests/vector_files.rs"),
+    ("VectorFault::Zero", "tests/vector_files.rs"),
+    ("VectorFileError::Checksum", "src/vector_files/tests.rs"),
+    ("VectorFileError::NoSuchArray", "src/vector_files/tests.rs"),
+    (
+        "VectorFileError::SeveralArrays",
+        "src/vector_files/tests.rs",
+    ),
+    ("VectorFileError::Unusable", "src/vector_files/tests.rs"),
+    ("VectorFileError::Dimensions", "tests/vector_files.rs"),
+    ("VectorFileError::Length", "tests/vector_files.rs"),
+    ("VectorFileError::RowCounts", "tests/vector_files.rs"),
+    ("VectorFileError::Io", "says what the system says"),
+    (
+        "VectorFileError::NoRows",
+        "an array of no rows: src/vector_files/tests.rs",
+    ),
     (
         "AnchorModelError::WrittenNotLive",
         "says what the error in it says",
@@ -312,7 +333,8 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// What a server answers: the code, and the test that has it.
-pub const ANSWERS: [(&str, &str); 34] = [
+pub const ANSWERS: [(&str, &str); 35] = [
+    ("no_encoder", "tests/vector_files.rs"),
     ("damaged", "tests/serve_faults/told.rs"),
     ("content_encoding", "tests/serve_faults/own_words.rs"),
     ("expectation", "tests/serve_faults/connections.rs"),

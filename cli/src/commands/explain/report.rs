@@ -12,7 +12,11 @@ use crate::output::format;
 /// One line of JSON output.
 #[derive(Serialize)]
 pub(super) struct ExplainLine {
-    pub image: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The row of a file of image vectors, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
     #[serde(flatten)]
     pub found: ExplainOutcome,
 }

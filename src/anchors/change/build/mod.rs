@@ -7,12 +7,17 @@
 //! | file | role |
 //! |---|---|
 //! | `mod` | options, and a whole build: a new anchor set, or a further generation of one |
+//! | `destination` | whether a place may be built to |
 //! | `encode` | pairs of sources to a segment; shared with [`super::add`] |
+//! | `vectors`, `tally` | pairs of files of vectors to a segment; what was written and skipped |
 //! | `report` | the report: what was built, and what was skipped |
 
+mod destination;
 mod encode;
 mod options;
 mod report;
+mod tally;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -22,16 +27,19 @@ use super::writer::{self, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::manifest::{self, Manifest, ManifestCounts};
 use crate::anchors::stored::place;
-use crate::anchors::stored::publish::{self, NewSet};
+use crate::anchors::stored::publish::NewSet;
 use crate::anchors::stored::set::AnchorSet;
 use crate::disk as fs;
 use crate::embed::{Embedder, WorkControl};
 use crate::pairs::{self, Pair, RowError};
 
+use destination::{check_place, made_meanwhile};
 pub(crate) use encode::{ALREADY, BuildRun, mean_text};
 pub use options::BuildOptions;
 pub(crate) use report::EXAMPLES;
 pub use report::{BuildReport, BuildSeconds, SkippedRow};
+pub use vectors::build_vectors;
+pub(crate) use vectors::{VectorRun, check_dim, skipped_list};
 
 /// Checks everything that can be checked before an encoder is loaded.
 ///
@@ -40,34 +48,6 @@ pub use report::{BuildReport, BuildSeconds, SkippedRow};
 pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
     check_place(options)?;
     pairs::open_without(&options.pairs, place::is_own_folder)?;
-    Ok(())
-}
-
-fn check_place(options: &BuildOptions) -> Result<(), AnchorsError> {
-    options.space.validate()?;
-    place::refuse_inside_set(&options.out)?;
-    // A dangling link counts as existing too.
-    if fs::found_itself(&options.out)?.is_some() {
-        let is_set = match publish::current(&options.out) {
-            Ok(_) => true,
-            Err(AnchorsError::NotASet { .. }) => false,
-            Err(AnchorsError::Io(error)) if fs::is_link_loop(&error) => false,
-            // It is an anchor set, though a damaged one.
-            Err(error) => return Err(error),
-        };
-        let path = options.out.clone();
-        match (is_set, options.overwrite) {
-            (false, _) => return Err(AnchorsError::InTheWay { path }),
-            (true, false) => return Err(AnchorsError::Exists { path }),
-            (true, true) => {}
-        }
-    }
-    // The parent may be a file.
-    let above = options.out.ancestors().skip(1).find(|path| path.exists());
-    if let Some(path) = above.filter(|path| !path.is_dir()) {
-        let path = path.to_owned();
-        return Err(AnchorsError::InTheWay { path });
-    }
     Ok(())
 }
 
@@ -136,23 +116,6 @@ fn build_incoming(
     let mut report = build.report(&options.out, generation, skipped_list, begun)?;
     report.warnings = receipt.warnings;
     Ok(report)
-}
-
-/// The error of a build whose destination was created by another process while it ran.
-fn made_meanwhile(error: AnchorsError, out: &Path) -> AnchorsError {
-    let is_taken = match &error {
-        AnchorsError::Exists { .. } => true,
-        AnchorsError::Io(error) => {
-            use std::io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
-            [AlreadyExists, DirectoryNotEmpty, NotADirectory].contains(&error.kind())
-        }
-        _ => false,
-    };
-    let path = out.to_owned();
-    match is_taken && out.symlink_metadata().is_ok() {
-        true => AnchorsError::MadeMeanwhile { path },
-        false => error,
-    }
 }
 
 impl BuildRun<'_> {

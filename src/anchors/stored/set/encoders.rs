@@ -72,7 +72,15 @@ impl AnchorSet {
         Ok(())
     }
 
-    fn check(&self, modality: Modality, given: &EncoderIdentity) -> Result<(), AnchorsError> {
+    /// Rejects an encoder other than the one that built the anchor set.
+    ///
+    /// # Errors
+    /// [`AnchorsError::OtherEncoder`] naming both.
+    pub(crate) fn check(
+        &self,
+        modality: Modality,
+        given: &EncoderIdentity,
+    ) -> Result<(), AnchorsError> {
         let built = &self.encoder(modality).identity;
         if built.fingerprint == given.fingerprint || self.accepted.contains(&given.fingerprint) {
             return Ok(());

@@ -1,0 +1,587 @@
+//! Pairs of files of vectors to a segment: read, checked, normalised and written in one pass.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+use super::destination::{check_place, made_meanwhile};
+use super::encode::ALREADY;
+use super::options::BuildOptions;
+use super::report::{BuildReport, BuildSeconds, EXAMPLES, SkippedRow};
+use super::tally::PairTally;
+use crate::anchors::change::writer::{self, NextGeneration, SetWriter, WriteOptions};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::layout;
+use crate::anchors::stored::manifest::{self, Manifest, ManifestCounts, SegmentEntry};
+use crate::anchors::stored::places::ImagePlace;
+use crate::anchors::stored::plan::GraphPolicy;
+use crate::anchors::stored::publish::NewSet;
+use crate::anchors::stored::records::PairRecord;
+use crate::anchors::stored::segment::Segment;
+use crate::anchors::stored::segment::writer::SegmentWriter;
+use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::thumbnails::StoredPicture;
+use crate::disk as fs;
+use crate::embed::WorkControl;
+use crate::encode::EncoderEntry;
+use crate::image_source::ImageSource;
+use crate::modality::{Modality, PerModality};
+use crate::pairs::RowError;
+use crate::pairs::path_text::{path_of, text_of};
+use crate::printable;
+use crate::vector_files::{
+    MetadataReader, MetadataRow, VectorBlock, VectorFileError, VectorReader, VectorSources,
+    row_place,
+};
+
+/// Builds an anchor set, or a further generation that replaces the content of one, from files of vectors.
+/// `encoders` say what made them; no encoder is run.
+///
+/// Row `i` of both files and of the metadata is one pair. A pair without an id has the path of its image as id, or
+/// the number of its row, counted from 0. A row without a usable vector, or whose metadata cannot be used, is
+/// skipped with its neighbours unharmed.
+///
+/// # Errors
+/// See [`AnchorsError`]; on failure nothing incomplete is left at `options.out`.
+pub fn build_vectors(
+    options: &BuildOptions,
+    encoders: &PerModality<EncoderEntry>,
+    sources: VectorSources,
+    watch: WorkControl<'_>,
+) -> Result<BuildReport, AnchorsError> {
+    check_place(options)?;
+    for modality in Modality::BOTH {
+        let EncoderEntry { identity, .. } = &encoders[modality];
+        let name = format!("the {modality} encoder {}", identity.name);
+        check_dim(&sources.vectors[modality], identity.dim, name)?;
+    }
+    let begun = Instant::now();
+    let mut run = VectorRun::new(options.strict, watch);
+    let there = fs::found(&options.out)?.is_some();
+    if there && !options.overwrite {
+        let path = options.out.clone();
+        return Err(AnchorsError::MadeMeanwhile { path });
+    }
+    if !there {
+        let new = NewSet::begin(&options.out)?;
+        let (next, list) = next(&mut run, options, encoders, new.path(), sources)?;
+        writer::publish_first(new.path(), next)?;
+        let report = report(run, options, new.path(), (1, list), begun)?;
+        new.finish()
+            .map_err(|error| made_meanwhile(error, &options.out))?;
+        return Ok(report);
+    }
+    let options_of_writer = WriteOptions {
+        keep: options.keep,
+        ..WriteOptions::default()
+    };
+    let writer = SetWriter::begin(&options.out, &options_of_writer)?;
+    let (next, list) = next(&mut run, options, encoders, &options.out, sources)?;
+    let receipt = writer.publish(next)?;
+    let generation = (receipt.change.generation, list);
+    let mut report = report(run, options, &options.out, generation, begun)?;
+    report.warnings = receipt.warnings;
+    Ok(report)
+}
+
+/// The vectors of a file have the length that something else has.
+pub(crate) fn check_dim(
+    reader: &VectorReader,
+    expected: usize,
+    of: String,
+) -> Result<(), VectorFileError> {
+    match reader.dim() == expected {
+        true => Ok(()),
+        false => Err(VectorFileError::Dimensions {
+            path: reader.path().to_owned(),
+            first: of,
+            expected,
+            found: reader.dim(),
+        }),
+    }
+}
+
+/// Writes all pairs; returns a generation that consists of them, and where the skipped rows are listed.
+fn next(
+    run: &mut VectorRun<'_>,
+    options: &BuildOptions,
+    encoders: &PerModality<EncoderEntry>,
+    folder: &Path,
+    sources: VectorSources,
+) -> Result<(NextGeneration, Option<PathBuf>), AnchorsError> {
+    let before = if_whole(AnchorSet::open(folder))?;
+    let before = before.map(|b| (b.manifest().generation, b.len() as u64));
+    let (entry, list) = run.segment(folder, sources, options.graphs, options.space.k())?;
+    let list = list.then(|| skipped_list(&options.out, &entry));
+    let tally = &run.tally;
+    let counts = ManifestCounts {
+        pairs: entry.pairs,
+        captions: tally.captions,
+        skipped: tally.skipped.len() as u64,
+    };
+    let manifest = Manifest {
+        format: manifest::FORMAT,
+        checksum: String::new(),
+        generation: 0,
+        created: String::new(),
+        made_by: String::new(),
+        segments: vec![entry],
+        image_encoder: encoders.image.clone(),
+        text_encoder: encoders.text.clone(),
+        space: options.space.clone(),
+        counts,
+        sources: tally.sources.clone(),
+        licences: tally.licences.clone(),
+        tombstones: None,
+        parent: before.map(|(generation, _)| generation),
+        restored: None,
+        change: None,
+    };
+    let paths = options.pairs.iter().map(|path| path.display().to_string());
+    let next = NextGeneration {
+        manifest,
+        tombstones: None,
+        command: "build",
+        detail: paths.collect::<Vec<_>>().join(", "),
+        source: None,
+        moved: (counts.pairs, before.map_or(0, |(_, pairs)| pairs)),
+        ids: (Vec::new(), Vec::new()),
+    };
+    Ok((next, list))
+}
+
+/// Where the rows that a segment skipped are listed.
+pub(crate) fn skipped_list(set: &Path, entry: &SegmentEntry) -> PathBuf {
+    let segment = layout::segments_folder(set).join(&entry.id);
+    segment.join(layout::SKIPPED)
+}
+
+fn report(
+    mut run: VectorRun<'_>,
+    options: &BuildOptions,
+    folder: &Path,
+    (generation, skipped_list): (u64, Option<PathBuf>),
+    begun: Instant,
+) -> Result<BuildReport, AnchorsError> {
+    let set = AnchorSet::open(folder)?;
+    run.seconds.total = begun.elapsed().as_secs_f64();
+    let skipped_by_reason = run.tally.skipped_by_reason();
+    run.tally.skipped.truncate(EXAMPLES);
+    Ok(BuildReport {
+        out: options.out.clone(),
+        generation,
+        counts: set.manifest().counts,
+        skipped_by_reason,
+        skipped_examples: run.tally.skipped,
+        skipped_list,
+        from_cache: 0,
+        seconds: run.seconds,
+        bytes: set.bytes()?,
+        warnings: Vec::new(),
+    })
+}
+
+/// Pairs of vectors that are being written.
+pub(crate) struct VectorRun<'a> {
+    pub(crate) tally: PairTally,
+    pub(crate) seconds: BuildSeconds,
+    watch: WorkControl<'a>,
+    /// Ids of live pairs, which a row must not have.
+    taken: HashSet<String>,
+    /// The number of the first row, where numbers are ids.
+    first_number: u64,
+    /// The ids of the written pairs, if they are kept.
+    ids: Option<Vec<String>>,
+    used: UsedIds,
+    /// Whether all ids are numbers of rows.
+    numbered: bool,
+}
+
+/// Rows of both modalities that were read together.
+type BlockPair = PerModality<VectorBlock>;
+
+impl<'a> VectorRun<'a> {
+    pub(crate) fn new(strict: bool, watch: WorkControl<'a>) -> Self {
+        Self {
+            tally: PairTally {
+                strict,
+                ..PairTally::default()
+            },
+            seconds: BuildSeconds::default(),
+            watch,
+            taken: HashSet::new(),
+            first_number: 0,
+            ids: None,
+            used: UsedIds::default(),
+            numbered: false,
+        }
+    }
+
+    /// Skips rows with these ids, numbers rows after those of them that are numbers, and keeps the ids of the pairs
+    /// that are written.
+    pub(crate) fn beside(mut self, taken: HashSet<String>) -> Self {
+        // A larger number is no number of a row.
+        let numbers = taken.iter().filter_map(|id| id.parse::<u32>().ok());
+        self.first_number = numbers.max().map_or(0, |highest| u64::from(highest) + 1);
+        self.taken = taken;
+        self.ids = Some(Vec::new());
+        self
+    }
+
+    /// The ids of the pairs that were written, if they were kept.
+    pub(crate) fn take_ids(&mut self) -> Vec<String> {
+        self.ids.take().unwrap_or_default()
+    }
+
+    /// Writes all pairs as a segment of the anchor set in `folder`; also returns whether rows were skipped.
+    pub(crate) fn segment(
+        &mut self,
+        folder: &Path,
+        sources: VectorSources,
+        graphs: GraphPolicy,
+        k: usize,
+    ) -> Result<(SegmentEntry, bool), AnchorsError> {
+        let dims = sources.vectors.as_ref().map(VectorReader::dim);
+        let mut segment = SegmentWriter::create(folder, dims)?;
+        self.watch
+            .progress
+            .begin("reading vectors", Some(sources.rows()));
+        self.write_all(sources, &mut |record, place, vectors| {
+            let picture = StoredPicture {
+                place,
+                thumbnail: None,
+            };
+            segment.push_pair(record, picture, vectors)
+        })?;
+        self.watch.progress.end();
+        if segment.pairs() == 0 {
+            return Err(self.tally.no_pairs());
+        }
+        let begun = Instant::now();
+        let listed = self.tally.list_skipped(segment.path())?;
+        let entry = segment.finish(graphs, k)?;
+        let written = layout::segments_folder(folder).join(&entry.id);
+        Segment::open_alone(&written, entry.pairs)?.verify()?;
+        self.seconds.write += begun.elapsed().as_secs_f64();
+        Ok((entry, listed))
+    }
+
+    /// The pairs that would be written, without writing them; returns how many there are.
+    pub(crate) fn foresee(&mut self, sources: VectorSources) -> Result<u64, AnchorsError> {
+        let mut pairs = 0;
+        self.write_all(sources, &mut |_, _, _| {
+            pairs += 1;
+            Ok(())
+        })?;
+        Ok(pairs)
+    }
+
+    /// Calls `write` for each pair, while the next rows are read.
+    fn write_all(
+        &mut self,
+        sources: VectorSources,
+        write: &mut PairSink<'_>,
+    ) -> Result<(), AnchorsError> {
+        let VectorSources { vectors, metadata } = sources;
+        // The readers move to their thread.
+        let places = RowPlaces(vectors.as_ref().map(VectorReader::parts));
+        self.numbered = metadata.is_none();
+        let dims = vectors.as_ref().map(VectorReader::dim);
+        let (sender, receiver) = sync_channel(1);
+        std::thread::scope(|scope| {
+            let reading = std::thread::Builder::new()
+                .name("vectors".to_owned())
+                .spawn_scoped(scope, move || read_blocks(vectors, &sender))?;
+            let written = self.write_blocks(&receiver, metadata, &places, dims, write);
+            // A reader that waits to hand over a block stops.
+            drop(receiver);
+            let read = reading
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            written?;
+            Ok(read?)
+        })
+    }
+
+    fn write_blocks(
+        &mut self,
+        blocks: &Receiver<BlockPair>,
+        metadata: Option<MetadataReader>,
+        places: &RowPlaces,
+        dims: PerModality<usize>,
+        write: &mut PairSink<'_>,
+    ) -> Result<(), AnchorsError> {
+        let mut metadata = metadata.map(MetadataRows::new);
+        let mut row = 0;
+        loop {
+            let waited = Instant::now();
+            let Ok(block) = blocks.recv() else { break };
+            self.seconds.read += waited.elapsed().as_secs_f64();
+            if self.watch.cancel.requested() {
+                return Err(AnchorsError::Interrupted);
+            }
+            let begun = Instant::now();
+            let faults = block.as_ref().map(|block| block.faults.iter().peekable());
+            let PerModality {
+                image: mut image_faults,
+                text: mut text_faults,
+            } = faults;
+            let images = block.image.values.chunks_exact(dims.image);
+            let texts = block.text.values.chunks_exact(dims.text);
+            let rows = images.len();
+            for (at, (image, text)) in images.zip(texts).enumerate() {
+                let of_row = |fault: &&(usize, _)| fault.0 == at;
+                let fault = [
+                    (Modality::Image, image_faults.next_if(of_row)),
+                    (Modality::Text, text_faults.next_if(of_row)),
+                ];
+                let fault = fault.into_iter().find_map(|(modality, fault)| {
+                    let (_, fault) = fault?;
+                    Some(SkippedRow {
+                        origin: places.of(modality, row),
+                        kind: fault.kind(),
+                        reason: fault.to_string(),
+                        remedy: None,
+                    })
+                });
+                let told = match &mut metadata {
+                    Some(rows) => rows.next_row()?,
+                    None => Ok(ToldPair::default()),
+                };
+                let pair = told.map_err(skipped);
+                match pair.and_then(|told| self.pair(told, row, fault, places)) {
+                    Err(reason) => self.tally.skip(reason)?,
+                    Ok(pair) => {
+                        let vectors = PerModality { image, text };
+                        write(&pair.record, pair.place, vectors)?;
+                        self.tally.count(pair.record.captions.len(), &pair.meta);
+                        if let Some(ids) = &mut self.ids {
+                            ids.push(pair.record.id);
+                        }
+                    }
+                }
+                row += 1;
+            }
+            self.watch.progress.advance(rows as u64);
+            self.seconds.write += begun.elapsed().as_secs_f64();
+        }
+        Ok(())
+    }
+
+    /// The pair of a row, or why it is skipped.
+    fn pair(
+        &mut self,
+        told: ToldPair,
+        row: u64,
+        fault: Option<SkippedRow>,
+        places: &RowPlaces,
+    ) -> Result<VectorPair, SkippedRow> {
+        let ToldPair { row: told, place } = told;
+        let derived = told.image;
+        let id = match (told.id, &derived) {
+            (Some(id), _) => match fault {
+                // A row that is skipped must not claim an id that another could use.
+                Some(fault) => return Err(fault),
+                None => self.used.claim(id, row).map_err(|(id, first)| {
+                    let first = places.of(Modality::Image, first);
+                    SkippedRow {
+                        origin: places.of(Modality::Image, row),
+                        kind: "duplicate id".into(),
+                        reason: format!(
+                            "duplicate id {id:?}, first used in {first}; ids must be unique, so rename one"
+                        ),
+                        remedy: None,
+                    }
+                })?,
+            },
+            (None, Some(image)) => self.used.derive(&printable::line(image), row),
+            (None, None) => {
+                let number = self.first_number.saturating_add(row).to_string();
+                match self.numbered {
+                    // Numbers of rows are unique by themselves.
+                    true => number,
+                    false => self.used.derive(&number, row),
+                }
+            }
+        };
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        if self.taken.contains(&id) {
+            return Err(SkippedRow {
+                origin: places.of(Modality::Image, row),
+                kind: ALREADY.into(),
+                reason: format!("the anchor set already has a pair {id:?}; remove it first"),
+                remedy: None,
+            });
+        }
+        Ok(VectorPair {
+            record: PairRecord {
+                id,
+                image: derived.unwrap_or_default(),
+                captions: told.captions,
+                meta: Value::Object(told.meta.clone()).to_string(),
+            },
+            meta: told.meta,
+            place,
+        })
+    }
+}
+
+/// Receives the pairs.
+type PairSink<'s> = dyn FnMut(&PairRecord, Option<ImagePlace>, PerModality<&[f32]>) -> Result<(), AnchorsError>
+    + 's;
+
+/// A pair that is to be written.
+struct VectorPair {
+    record: PairRecord,
+    meta: Map<String, Value>,
+    place: Option<ImagePlace>,
+}
+
+fn skipped(error: RowError) -> SkippedRow {
+    SkippedRow {
+        origin: error.origin.to_string(),
+        kind: error.reason.kind(),
+        reason: error.reason.to_string(),
+        remedy: error.reason.remedy(),
+    }
+}
+
+/// Reads both files and hands their rows over, until they end or nobody takes them.
+fn read_blocks(
+    mut vectors: PerModality<VectorReader>,
+    blocks: &SyncSender<BlockPair>,
+) -> Result<(), VectorFileError> {
+    let rows = vectors.as_ref().map(VectorReader::block_rows);
+    let rows = rows.image.min(rows.text);
+    loop {
+        let mut block = BlockPair::default();
+        let mut read = 0;
+        for (reader, block) in vectors.as_mut().zip(block.as_mut()) {
+            read = reader.next_block(rows, block)?;
+        }
+        if read == 0 || blocks.send(block).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Names the file and row of a vector.
+struct RowPlaces(PerModality<Vec<(PathBuf, u64)>>);
+
+impl RowPlaces {
+    /// The file, and the row in it, counted from 1.
+    fn of(&self, modality: Modality, row: u64) -> String {
+        row_place(&self.0[modality], row)
+    }
+}
+
+/// What metadata says of a pair, and where its image lies.
+#[derive(Default)]
+struct ToldPair {
+    row: MetadataRow,
+    place: Option<ImagePlace>,
+}
+
+/// Rows of metadata with the places of their images.
+struct MetadataRows {
+    reader: MetadataReader,
+    /// The folder of the file that is read, and the same as records tell it.
+    folder: Option<(PathBuf, String)>,
+}
+
+impl MetadataRows {
+    fn new(reader: MetadataReader) -> Self {
+        Self {
+            reader,
+            folder: None,
+        }
+    }
+
+    /// The next row. There is one, since the rows were counted.
+    fn next_row(&mut self) -> Result<Result<ToldPair, RowError>, AnchorsError> {
+        let row = self.reader.next_row()?;
+        let row = row.ok_or_else(|| VectorFileError::Unusable {
+            path: self.reader.path().to_owned(),
+            expected: format!("{} rows as when it was opened", self.reader.rows()),
+            found: "fewer; it was changed while it was read".to_owned(),
+        })?;
+        Ok(row.map(|mut row| {
+            let place = row.image.take().map(|written| self.place(&written));
+            let (image, place) = place.map_or((None, None), |(name, place)| (Some(name), place));
+            row.image = image;
+            ToldPair { row, place }
+        }))
+    }
+
+    /// The name of an image that a row names, and where it lies.
+    fn place(&mut self, written: &str) -> (String, Option<ImagePlace>) {
+        let base = self.reader.base();
+        let known = self.folder.as_ref().filter(|(known, _)| known == base);
+        if known.is_none() {
+            let from = if base == Path::new("") {
+                Path::new(".")
+            } else {
+                base
+            };
+            let whole = fs_err::canonicalize(from).unwrap_or_else(|_| from.to_owned());
+            self.folder = Some((base.to_owned(), text_of(&whole)));
+        }
+        let (base, folder) = self.folder.as_ref().expect("it was set above");
+        if let Some((name, place)) = ImagePlace::in_folder(folder, written) {
+            return (name, Some(place));
+        }
+        let image = ImageSource::File(base.join(path_of(written)));
+        ImagePlace::of(&image, written, base)
+    }
+}
+
+/// The ids of the rows so far, as hashes: a pair takes 24 bytes here, however long its id is.
+#[derive(Debug, Default)]
+struct UsedIds {
+    rows: HashMap<[u8; 16], u32>,
+}
+
+impl UsedIds {
+    /// Takes an id that a row has of its own; else that id and the row that has it.
+    fn claim(&mut self, id: String, row: u64) -> Result<String, (String, u64)> {
+        match self.rows.entry(hash(&id)) {
+            Entry::Vacant(free) => {
+                free.insert(short(row));
+                Ok(id)
+            }
+            Entry::Occupied(taken) => Err((id, u64::from(*taken.get()))),
+        }
+    }
+
+    /// An id made of `written`, with `#2`, `#3`, ... where it is taken.
+    fn derive(&mut self, written: &str, row: u64) -> String {
+        let mut id = written.to_owned();
+        let mut number = 1_u64;
+        loop {
+            match self.claim(id, row) {
+                Ok(id) => return id,
+                Err(_) => {
+                    number += 1;
+                    id = format!("{written}#{number}");
+                }
+            }
+        }
+    }
+}
+
+/// A row number; no anchor set has more pairs than this counts.
+fn short(row: u64) -> u32 {
+    u32::try_from(row).unwrap_or(u32::MAX)
+}
+
+fn hash(id: &str) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
+    half
+}

@@ -1,0 +1,72 @@
+//! Both files of vectors and their metadata, row by row.
+
+use std::path::{Path, PathBuf};
+
+use super::error::VectorFileError;
+use super::layout::VectorLayout;
+use super::metadata::MetadataReader;
+use super::reader::VectorReader;
+use crate::modality::PerModality;
+
+/// Image vectors and text vectors of the same pairs, and their metadata, in the same order.
+#[derive(Debug)]
+pub struct VectorSources {
+    /// The vectors.
+    pub vectors: PerModality<VectorReader>,
+    /// The metadata, if there is any.
+    pub metadata: Option<MetadataReader>,
+}
+
+impl VectorSources {
+    /// Opens the files and compares their numbers of rows.
+    ///
+    /// # Errors
+    /// When one cannot be read at all, or the numbers differ.
+    pub fn open(
+        image: &Path,
+        text: &Path,
+        metadata: Option<&Path>,
+    ) -> Result<Self, VectorFileError> {
+        let image = VectorReader::open(image)?;
+        let text = VectorReader::open(text)?;
+        let metadata = metadata.map(MetadataReader::open).transpose()?;
+        let agree = |path: &Path, rows| match rows == image.rows() {
+            true => Ok(()),
+            false => Err(VectorFileError::RowCounts {
+                path: image.path().to_owned(),
+                rows: image.rows(),
+                other: path.to_owned(),
+                other_rows: rows,
+            }),
+        };
+        agree(text.path(), text.rows())?;
+        if let Some(metadata) = &metadata {
+            agree(metadata.path(), metadata.rows())?;
+        }
+        Ok(Self {
+            vectors: PerModality { image, text },
+            metadata,
+        })
+    }
+
+    /// Opens the files of a [`VectorLayout`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when the folder has no such layout.
+    pub fn of_folder(folder: &Path) -> Result<Self, VectorFileError> {
+        let layout = VectorLayout::of_folder(folder)?;
+        Self::open(&layout.image, &layout.text, layout.metadata.as_deref())
+    }
+
+    /// The pairs.
+    pub fn rows(&self) -> u64 {
+        self.vectors.image.rows()
+    }
+
+    /// The files as they were given.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let vectors = self.vectors.iter().map(VectorReader::path);
+        let all = vectors.chain(self.metadata.as_ref().map(MetadataReader::path));
+        all.map(Path::to_owned).collect()
+    }
+}
