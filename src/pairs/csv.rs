@@ -19,16 +19,16 @@ mod columns;
 mod fields;
 mod splitter;
 
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
-use fs_err::File;
 
 use self::columns::CsvColumns;
 use self::fields::{CsvRow, RowFields};
 use self::splitter::FieldSplitter;
-use super::endings::ending_of;
+use super::endings::unpacked_ending;
+use super::input::{self, ListText};
 use super::lines::MAX_LINE_BYTES;
 use super::records::{CsvRecords, RecordExtent};
 use super::source::{DraftIterator, PairDraft, PairSource, base_of, look_for};
@@ -42,9 +42,9 @@ struct CsvFile {
 }
 
 /// Checks the header and the quotes, and counts the rows below the header. Fields are separated by tabs
-/// where the name ends in `.tsv`, else by commas.
+/// where the name ends in `.tsv`, perhaps with `.gz` or `.zst` behind it, else by commas.
 pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
-    let delimiter = match ending_of(path).as_str() {
+    let delimiter = match unpacked_ending(path).as_str() {
         "tsv" => b'\t',
         _ => b',',
     };
@@ -68,7 +68,7 @@ impl PairSource for CsvFile {
 }
 
 fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
-    let mut input = BufReader::new(File::open(path)?);
+    let mut input = input::open(path)?;
     if matches!(input.fill_buf()?, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
         return Err(PairsError::Utf16 {
             path: path.to_owned(),
@@ -85,7 +85,12 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
                 .as_ref()
                 .is_some_and(|c: &CsvColumns| c.is_row(line, &base))
         };
-        let Some(found) = records.next(&mut raw, is_row)? else {
+        let found = match records.next(&mut raw, is_row) {
+            // One row is that where reading breaks off.
+            Err(error) if input::is_damage(&error) && columns.is_some() => return Ok(rows + 1),
+            found => found?,
+        };
+        let Some(found) = found else {
             break;
         };
         match columns {
@@ -109,7 +114,7 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
 
 /// Reads a CSV file record by record.
 struct CsvReader {
-    records: CsvRecords<BufReader<File>>,
+    records: CsvRecords<ListText>,
     splitter: FieldSplitter,
     columns: CsvColumns,
     path: PathBuf,
@@ -122,7 +127,7 @@ struct CsvReader {
 
 impl CsvReader {
     fn open(path: &Path, delimiter: u8) -> io::Result<Self> {
-        let input = BufReader::new(File::open(path)?);
+        let input = input::open(path)?;
         let mut records = CsvRecords::new(input, delimiter, MAX_LINE_BYTES);
         let mut raw = Vec::new();
         records.next(&mut raw, |_| false)?;

@@ -5,14 +5,14 @@
 //! taken, and the others are dropped; where none has, the row is skipped ([`RowRejection::KeysAlike`]). A duplicate
 //! key, at any depth, and an integer that would be rounded skip the row too.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
-use fs_err::File;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::checked::{CheckedValue, rounded_integer};
+use super::input::{self, ListText};
 use super::lines::{BOM, LineOutcome, MAX_LINE_BYTES, next_line};
 use super::path_text::with_bytes_read;
 use super::record;
@@ -43,7 +43,7 @@ impl PairSource for JsonlFile {
 }
 
 fn count(path: &Path) -> Result<u64, PairsError> {
-    let mut input = BufReader::new(File::open(path)?);
+    let mut input = input::open(path)?;
     let marked = |head: &[u8]| head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
     // Without a byte order mark, the first letter has a zero byte beside it.
     let unmarked = |head: &[u8]| {
@@ -60,7 +60,11 @@ fn count(path: &Path) -> Result<u64, PairsError> {
     let mut blank = true;
     let mut first = true;
     loop {
-        let mut chunk = input.fill_buf()?;
+        let mut chunk = match input.fill_buf() {
+            // One row is that where reading breaks off.
+            Err(error) if input::is_damage(&error) && !first => return Ok(rows + 1),
+            chunk => chunk?,
+        };
         let length = chunk.len();
         if length == 0 {
             return Ok(rows + u64::from(!blank));
@@ -82,7 +86,7 @@ fn count(path: &Path) -> Result<u64, PairsError> {
 
 /// Reads a JSONL file line by line.
 struct JsonlReader {
-    input: BufReader<File>,
+    input: ListText,
     path: PathBuf,
     base: PathBuf,
     line: Vec<u8>,
@@ -93,7 +97,7 @@ struct JsonlReader {
 impl JsonlReader {
     fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            input: BufReader::new(File::open(path)?),
+            input: input::open(path)?,
             path: path.to_owned(),
             base: base_of(path),
             line: Vec::new(),

@@ -16,6 +16,9 @@
 //! | `reader.rs` | [`PairReader`]: several sources in order, ids, the check of each image |
 //! | `record.rs` | reads the fields of a record |
 //! | `jsonl.rs` | one JSON object per line |
+//! | `json.rs` | a JSON list of objects |
+//! | `parquet.rs` | Parquet, with images in it or as paths; `parquet/values.rs` its values as JSON |
+//! | `input.rs` | the text of a list, unpacked while it is read |
 //! | `csv.rs` | CSV and TSV with a header; `csv/columns.rs` the header, `csv/fields.rs` a row, `csv/splitter.rs` its fields |
 //! | `records.rs` | CSV records as slices of bytes, with their lines |
 //! | `given.rs` | [`given`]: pairs that are in memory |
@@ -53,11 +56,15 @@ mod folder;
 mod formats;
 mod given;
 mod id;
+mod input;
+mod json;
 mod jsonl;
 mod lines;
 mod open;
 mod other;
 mod pair;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub mod path_text;
 mod reader;
 mod record;

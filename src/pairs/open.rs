@@ -12,7 +12,8 @@ use super::{PairReader, PairsError, folder};
 /// Opens sources of pairs, to be read in the order given.
 ///
 /// Each path is a file of one of the [`FORMATS`](super::FORMATS), or a folder of images. A folder that holds
-/// a list of its own (`pairs.jsonl`, `pairs.csv`, `pairs.tsv`, `metadata.jsonl` or `metadata.csv`, the first
+/// a list of its own (`pairs.jsonl`, `pairs.csv`, `pairs.tsv`, `pairs.json`,
+/// `pairs.parquet`, `metadata.jsonl`, `metadata.csv` or `metadata.parquet`, the first
 /// of these that exists) is read through that list; its images that the list does not name are rows that are
 /// left out.
 ///
@@ -81,7 +82,7 @@ fn survey(path: &Path, is_apart: FolderTest) -> Result<NamedSource, PairsError> 
             path: path.to_owned(),
         });
     }
-    if let Some((format, advice)) = other_format(path)? {
+    if let Some((format, advice)) = other_format(path, by_name)? {
         let usual = formats::either(".", formats::usual_endings());
         return Err(PairsError::OtherFormat {
             path: path.to_owned(),

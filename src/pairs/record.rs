@@ -9,6 +9,7 @@ use super::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
 use super::path_text::path_of;
 use super::source::PairDraft;
 use super::{PairOrigin, RowError, RowRejection};
+use crate::image_source::ImageSource;
 
 /// Reads a JSON object as a draft; all fields but image, captions and id become its meta.
 pub(super) fn from_json(
@@ -16,10 +17,27 @@ pub(super) fn from_json(
     base: &Path,
     origin: PairOrigin,
 ) -> Result<PairDraft, RowError> {
+    match image_of(&mut object) {
+        Ok(written) => {
+            let image = base.join(path_of(&written)).into();
+            with_image(object, image, written, base, origin)
+        }
+        Err(reason) => Err(RowError { origin, reason }),
+    }
+}
+
+/// Reads the fields of an object whose image, called `written`, is known.
+pub(super) fn with_image(
+    mut object: Map<String, Value>,
+    image: ImageSource,
+    written: String,
+    base: &Path,
+    origin: PairOrigin,
+) -> Result<PairDraft, RowError> {
     match parts(&mut object) {
-        Ok((id, written, captions)) => Ok(PairDraft {
+        Ok((id, captions)) => Ok(PairDraft {
             id,
-            image: base.join(path_of(&written)).into(),
+            image,
             written,
             base: base.to_owned(),
             captions,
@@ -31,16 +49,19 @@ pub(super) fn from_json(
     }
 }
 
-fn parts(
-    object: &mut Map<String, Value>,
-) -> Result<(Option<String>, String, Vec<String>), RowRejection> {
+/// The path of the image as written.
+fn image_of(object: &mut Map<String, Value>) -> Result<String, RowRejection> {
     let (name, value) = take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?
         .ok_or(RowRejection::NoImage)?;
-    let written = match value {
-        Value::String(text) if text.trim().is_empty() => return Err(RowRejection::NoImage),
-        Value::String(text) => text.trim().to_owned(),
-        other => return Err(wrong_type(name, "the path of an image as text", &other)),
-    };
+    match value {
+        Value::String(text) if text.trim().is_empty() => Err(RowRejection::NoImage),
+        Value::String(text) => Ok(text.trim().to_owned()),
+        other => Err(wrong_type(name, "the path of an image as text", &other)),
+    }
+}
+
+/// The id and the captions.
+fn parts(object: &mut Map<String, Value>) -> Result<(Option<String>, Vec<String>), RowRejection> {
     let (name, value) =
         take(object, CAPTION_NAMES, "caption", expanded)?.ok_or(RowRejection::NoCaption)?;
     let captions = captions_of(name, value)?;
@@ -53,7 +74,7 @@ fn parts(
         }
         Some(other) => return Err(wrong_type(ID_NAME, "text or an integer", &other)),
     };
-    Ok((id, written, captions))
+    Ok((id, captions))
 }
 
 fn captions_of(name: &str, value: Value) -> Result<Vec<String>, RowRejection> {

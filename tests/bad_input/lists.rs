@@ -107,8 +107,17 @@ fn pairs_of_other_formats_say_what_they_seem_to_be() {
             &br#"{"images": [], "annotations": []}"#[..],
             "COCO",
         ),
-        ("x.parquet", b"PAR1....PAR1", "Parquet"),
-        ("x.jsonl.gz", b"\x1F\x8B\x08", "gzip"),
+        ("x.parquet", b"PAR1....PAR1", "no Parquet file, or damaged"),
+        (
+            "x.jsonl.gz",
+            b"\x1F\x8B\x08",
+            "compressed with gzip, damaged",
+        ),
+        (
+            "x.csv.zst",
+            b"\x28\xB5\x2F\xFD",
+            "compressed with zstd, damaged",
+        ),
     ] {
         let path = dir.path().join(name);
         fs_err::write(&path, bytes).unwrap();

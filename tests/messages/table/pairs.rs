@@ -45,7 +45,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
         ),
         build(
             "PairsError::OtherFormat",
-            "table.parquet",
+            "table.feather",
             &["seems to be"],
             5,
         ),
@@ -84,6 +84,12 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "latin.csv",
             &["save the file as UTF-8"],
             11,
+        ),
+        build(
+            "PairsError::Damaged",
+            "cut.jsonl.gz",
+            &["compressed with gzip, damaged", "get the file again"],
+            14,
         ),
         build("PairsError::DeviceForFile", "socket.jsonl", &["socket"], 13),
         build("PairsError::NoPairs", "nothing", &["no pairs found"], 12),
@@ -286,7 +292,8 @@ fn bench() -> Bench {
         .flat_map(u16::to_le_bytes)
         .collect();
     for (name, content) in [
-        ("table.parquet", &b"PAR1\0\0\0\0PAR1"[..]),
+        ("table.feather", &b"ARROW1\0\0"[..]),
+        ("cut.jsonl.gz", b"\x1F\x8B\x08"),
         ("header.csv", b"image,size\nplain/0.png,3\n"),
         ("quote.csv", b"\"image,caption\nplain/0.png,dog\n"),
         ("twice.csv", b"image,image,caption\nplain/0.png,b,dog\n"),
