@@ -10,6 +10,7 @@
 //! left out add up to what lies in the folder, apart from what the caller sets apart: anchor sets, which
 //! may be built within the folder of their pictures.
 
+use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,9 +18,8 @@ use serde_json::Map;
 use walkdir::{DirEntry, WalkDir};
 
 use super::beside::{FolderTexts, is_text};
-use super::endings::{ending_of, is_image, is_unread_image};
+use super::endings::{ending_of, is_image, is_image_name, is_unread_image};
 use super::formats::{self, LISTS};
-use super::lines::BOM;
 use super::path_text::text_of;
 use super::record;
 use super::source::{DraftIterator, PairDraft, PairSource};
@@ -220,6 +220,86 @@ fn is_broken_link(path: &Path) -> bool {
     is_link && matches!(disk::found(path), Ok(None))
 }
 
+/// The files of a folder of archives or tables that are none of them.
+struct OtherFiles {
+    root: PathBuf,
+    is_apart: FolderTest,
+    /// The archives or tables.
+    read: HashSet<PathBuf>,
+    rows: u64,
+}
+
+/// The other files of a folder whose archives or tables are sources: each is a row that is left out.
+pub(super) fn others(
+    folder: &Path,
+    is_apart: FolderTest,
+    read: HashSet<PathBuf>,
+) -> Box<dyn PairSource> {
+    let mut others = OtherFiles {
+        root: folder.to_owned(),
+        is_apart,
+        read,
+        rows: 0,
+    };
+    others.rows = others.entries().count() as u64;
+    Box::new(others)
+}
+
+impl OtherFiles {
+    fn entries(&self) -> impl Iterator<Item = RowError> + use<> {
+        let read = self.read.clone();
+        let entries = FolderWalk::new(&self.root, self.is_apart);
+        entries.filter_map(move |entry| match entry {
+            Err(error) => Some(error),
+            Ok(entry) if read.contains(entry.path()) => None,
+            Ok(entry) => {
+                let reason = left_out(&entry).unwrap_or_else(|| RowRejection::NoTextFile {
+                    expected: entry.path().with_extension("txt"),
+                });
+                Some(refused(entry.into_path(), reason))
+            }
+        })
+    }
+}
+
+impl PairSource for OtherFiles {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn drafts(&mut self) -> std::io::Result<DraftIterator> {
+        Ok(Box::new(self.entries().map(Err)))
+    }
+}
+
+/// The archives of a folder, else its tables, if there is no image in it or in a folder of it.
+pub(super) fn shards_of(folder: &Path) -> Vec<PathBuf> {
+    let (mut archives, mut tables) = (Vec::new(), Vec::new());
+    let entries = WalkDir::new(folder)
+        .follow_links(true)
+        .max_depth(2)
+        .sort_by_file_name();
+    for entry in entries.into_iter().flatten() {
+        let path = entry.path();
+        if !entry.file_type().is_file() || is_hidden(&entry) {
+            continue;
+        }
+        if is_image_name(path) {
+            return Vec::new();
+        }
+        match formats::named(path) {
+            Some(format) if format.is_text => {}
+            Some(format) if format.packed => archives.push(entry.into_path()),
+            Some(_) => tables.push(entry.into_path()),
+            None => {}
+        }
+    }
+    match archives.is_empty() {
+        true => tables,
+        false => archives,
+    }
+}
+
 /// Reads a folder file by file.
 struct FolderReader {
     root: PathBuf,
@@ -269,7 +349,7 @@ fn advice_of_ending(ending: &str) -> (String, Option<InputRemedy>) {
         return (advice, Some(InputRemedy::OwnSource));
     }
     let (advice, remedy) = match ending {
-        "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.xz" | "zip" | "7z" | "gz" => (
+        "tar.xz" | "tar.bz2" | "zip" | "7z" | "gz" => (
             "unpack it, and give the folder that comes out as a source",
             Some(InputRemedy::OwnSource),
         ),
@@ -334,27 +414,7 @@ fn captions_of(image: &Path, texts: &[PathBuf]) -> Result<Vec<String>, RowReject
                 advice,
             });
         }
-        let bytes = bytes.strip_prefix(BOM).unwrap_or(&bytes);
-        let text = str::from_utf8(bytes).map_err(|error| RowRejection::Utf8 {
-            at: error.valid_up_to() + 1,
-        })?;
-        if let Some(list) = record::list_of_file(text)? {
-            captions.extend(list);
-            continue;
-        }
-        let lines = text.lines().filter(|line| !is_translation(line));
-        captions.extend(lines.map(str::to_owned));
+        captions.extend(record::texts_of_file(&bytes)?);
     }
     record::trimmed(captions)
-}
-
-/// `pt_BR.utf8=Um gato.`
-fn is_translation(line: &str) -> bool {
-    line.split_once(".utf8=").is_some_and(|(locale, _)| {
-        !locale.is_empty()
-            && locale.len() <= 16
-            && locale
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_@-".contains(&byte))
-    })
 }

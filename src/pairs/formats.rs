@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::endings::{ending_of, unpacked_ending};
 use super::source::PairSource;
-use super::{PairsError, csv, json, jsonl};
+use super::{PairsError, csv, json, jsonl, shards};
 
 /// A format of files of pairs.
 #[derive(Debug)]
@@ -77,8 +77,22 @@ pub static FORMATS: &[PairFormat] = &[
         ],
         open: super::parquet::open,
     },
+    PairFormat {
+        name: "WebDataset",
+        endings: &["tar"],
+        other_endings: &["tgz"],
+        is_text: false,
+        packed: true,
+        help: &[
+            "000.jpg (.png, .webp) with 000.txt, 000.json or both; also .tar.gz, .tar.zst;",
+            "several as shards/{00000..00150}.tar",
+        ],
+        open: shards::open,
+    },
 ];
 
+/// The description of a folder of archives or tables in `--help`.
+const SHARDS_HELP: &str = "archives or Parquet files, which are read one after another";
 /// The description of a folder in `--help`.
 const FOLDER_HELP: &str = "images, each with a text file of the same name: cat.jpg, cat.txt";
 
@@ -98,6 +112,7 @@ pub(super) const LISTS: [&str; 8] = [
 const AS_JSONL: &str =
     "write it as .jsonl: {\"image\": \"a.jpg\", \"caption\": \"a cat\"} on each line";
 const AS_PARQUET: &str = "name it .parquet; a program without this format reads .jsonl";
+const AS_TAR: &str = "name it .tar if its members are pairs, 000.jpg and 000.txt, else unpack it and give the folder";
 const UNPACK: &str = "unpack it and give the folder, or the {formats} file in it";
 pub(super) const IMAGE: &str = "give the folder that it lies in, with a .txt file beside each image, or a list of \
                      images and captions as {formats}";
@@ -136,12 +151,12 @@ pub(super) const UNREAD_BEGINNINGS: &[(usize, &[u8], &str, &str)] = &[
     (0, b"\x80\x02", "a Python pickle", AS_JSONL),
     (0, b"\x80\x04", "a Python pickle", AS_JSONL),
     (0, b"\x80\x05", "a Python pickle", AS_JSONL),
-    (257, b"ustar", "a tar archive", UNPACK),
+    (257, b"ustar", "a tar archive", AS_TAR),
 ];
 
 /// Formats that are not read, by the ending of the name: endings, format, advice.
 pub(super) const UNREAD_ENDINGS: &[(&[&str], &str, &str)] = &[
-    (&["tar", "tar.gz", "tgz", "zip"], "an archive", UNPACK),
+    (&["tar.xz", "tar.bz2", "zip"], "an archive", UNPACK),
     (&["npy", "npz"], "a NumPy array", AS_JSONL),
     (&["arrow", "feather"], "an Arrow file", AS_JSONL),
     (&["html", "htm"], "a page of HTML", AS_JSONL),
@@ -197,7 +212,7 @@ pub fn sources_help() -> String {
         let ending = format.endings.first().copied().unwrap_or_default();
         (format!("pairs.{ending}"), format.help)
     });
-    let folder = ("a folder".to_owned(), &[FOLDER_HELP][..]);
+    let folder = ("a folder".to_owned(), &[FOLDER_HELP, SHARDS_HELP][..]);
     let mut help = String::new();
     for (source, lines) in files.chain([folder]) {
         for (at, line) in lines.iter().enumerate() {
@@ -216,11 +231,11 @@ mod tests {
     fn endings_are_told_as_a_sentence_says_them() {
         assert_eq!(
             either(".", usual_endings()),
-            ".jsonl, .csv, .tsv, .json or .parquet"
+            ".jsonl, .csv, .tsv, .json, .parquet or .tar"
         );
         assert_eq!(
             either(".", all_endings()),
-            ".jsonl, .ndjson, .csv, .tsv, .json or .parquet"
+            ".jsonl, .ndjson, .csv, .tsv, .json, .parquet, .tar or .tgz"
         );
         assert_eq!(either("", ["a"].into_iter()), "a");
     }
@@ -235,7 +250,7 @@ mod tests {
                 "{format:?}"
             );
         }
-        for ending in usual_endings() {
+        for ending in usual_endings().filter(|ending| *ending != "tar") {
             assert!(
                 LISTS.contains(&format!("pairs.{ending}").as_str()),
                 "{ending}"

@@ -92,6 +92,13 @@ impl Read for ListInput {
     }
 }
 
+impl ListInput {
+    /// Whether the file is compressed.
+    pub(super) fn is_packed(&self) -> bool {
+        self.packing.is_some()
+    }
+}
+
 /// Whether an error says that a file is damaged, not that it cannot be read.
 pub(super) fn is_damage(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData

@@ -18,6 +18,8 @@
 //! | `jsonl.rs` | one JSON object per line |
 //! | `json.rs` | a JSON list of objects |
 //! | `parquet.rs` | Parquet, with images in it or as paths; `parquet/values.rs` its values as JSON |
+//! | `shards.rs` | WebDataset archives; `shards/members.rs` the members of a tar |
+//! | `expand.rs` | ranges in names: `{000..150}.tar` |
 //! | `input.rs` | the text of a list, unpacked while it is read |
 //! | `csv.rs` | CSV and TSV with a header; `csv/columns.rs` the header, `csv/fields.rs` a row, `csv/splitter.rs` its fields |
 //! | `records.rs` | CSV records as slices of bytes, with their lines |
@@ -52,6 +54,7 @@ mod checked;
 mod csv;
 mod endings;
 mod error;
+mod expand;
 mod folder;
 mod formats;
 mod given;
@@ -70,6 +73,7 @@ mod reader;
 mod record;
 mod records;
 mod row_error;
+mod shards;
 mod source;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::id::id_fault;
+use super::lines::BOM;
 use super::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
 use super::path_text::path_of;
 use super::source::PairDraft;
@@ -142,7 +143,7 @@ pub(super) fn unblank(texts: impl IntoIterator<Item = String>) -> Vec<String> {
 /// # Errors
 /// [`RowRejection::ListText`] for a list or an object of something else, also one that is broken, so that its
 /// lines would be taken for captions.
-pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, RowRejection> {
+fn list_of_file(text: &str) -> Result<Option<Vec<String>>, RowRejection> {
     let text = text.trim();
     if let Some(list) = list_within(text)? {
         return Ok(Some(list));
@@ -157,6 +158,30 @@ pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, RowRejecti
         }),
         false => Ok(None),
     }
+}
+
+/// The texts of a file of captions: each line that is not blank, or those of a JSON list.
+pub(super) fn texts_of_file(bytes: &[u8]) -> Result<Vec<String>, RowRejection> {
+    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+    let text = str::from_utf8(bytes).map_err(|error| RowRejection::Utf8 {
+        at: error.valid_up_to() + 1,
+    })?;
+    if let Some(list) = list_of_file(text)? {
+        return Ok(list);
+    }
+    let lines = text.lines().filter(|line| !is_translation(line));
+    Ok(lines.map(str::to_owned).collect())
+}
+
+/// `pt_BR.utf8=Um gato.`
+fn is_translation(line: &str) -> bool {
+    line.split_once(".utf8=").is_some_and(|(locale, _)| {
+        !locale.is_empty()
+            && locale.len() <= 16
+            && locale
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_@-".contains(&byte))
+    })
 }
 
 /// The texts of a caption that is a JSON list. `[sic] a dog` and `[2012]` are not lists.

@@ -168,6 +168,17 @@ pub enum RowRejection {
     /// All captions are blank.
     #[error("no caption: expected at least one that is not blank; add it or remove the row")]
     NoCaption,
+    /// Members of an archive that are no pair, since none is an image.
+    #[error("no image: no member of the archive has this name and the ending of an image; add it")]
+    NoImageMember,
+    /// A member of an archive that is larger than any that is read.
+    #[error("too large: {bytes} bytes, at most {limit} are read; make it smaller")]
+    MemberTooLarge {
+        /// Its size, as the archive states it.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// An image without a text file beside it.
     #[error("no caption: expected {}; add it, or move the image elsewhere", .expected.display())]
     NoTextFile {
@@ -280,6 +291,8 @@ impl RowRejection {
             Self::TooLong { .. } => "line too long",
             Self::NoImage => "no image named",
             Self::NoCaption => "no caption",
+            Self::NoImageMember => "no image in the archive",
+            Self::MemberTooLarge { .. } => "member too large",
             Self::NoTextFile { .. } => "no text file",
             Self::TextFile { .. } => "text file unreadable",
             Self::TextStandIn { .. } => "text file is a placeholder",

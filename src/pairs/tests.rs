@@ -174,7 +174,7 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
         ),
         ("x.parquet", b"PAR1....PAR1", "no Parquet file, or damaged"),
         ("parquet.csv", b"PAR1....PAR1", "Parquet"),
-        ("x.tar", &tar, "tar"),
+        ("tar.jsonl", &tar, "tar"),
         (
             "x.jsonl.gz",
             b"\x1F\x8B\x08",
