@@ -79,6 +79,7 @@ fn main() -> anyhow::Result<()> {
                 out: set.clone(),
                 overwrite: false,
                 keep: 5,
+                reading: asif::pairs::PairOptions::default(),
                 strict: true,
                 space: RelativeParams::default().into(),
                 thumbnails: false,
@@ -99,6 +100,7 @@ fn main() -> anyhow::Result<()> {
         &AddOptions {
             set: set.clone(),
             pairs: vec![files[1].clone()],
+            reading: asif::pairs::PairOptions::default(),
             strict: true,
             thumbnails: false,
             graphs: GraphPolicy::Auto,

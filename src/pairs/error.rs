@@ -78,7 +78,7 @@ pub enum PairsError {
         /// `image` or `caption`.
         missing: &'static str,
         /// The names that are understood.
-        accepted: &'static [&'static str],
+        accepted: Vec<String>,
         /// The columns that the header has.
         found: Vec<String>,
         /// What to do; completes the sentence.

@@ -23,7 +23,7 @@ use super::formats::{self, LISTS};
 use super::path_text::text_of;
 use super::record;
 use super::source::{DraftIterator, PairDraft, PairSource};
-use super::{PairOrigin, RowError, RowRejection};
+use super::{PairOptions, PairOrigin, RowError, RowRejection};
 use crate::disk;
 use crate::remedy::InputRemedy;
 use crate::stand_in::stand_in_of_texts;
@@ -140,14 +140,20 @@ impl Iterator for FolderWalk {
 
 /// A folder that is not read yet.
 struct UnreadFolder {
+    class_template: Option<String>,
     root: PathBuf,
     is_apart: FolderTest,
     rows: u64,
 }
 
 /// Counts the rows: images, what is left out, and the places that cannot be read.
-pub(super) fn open(folder: &Path, is_apart: FolderTest) -> Box<dyn PairSource> {
+pub(super) fn open(
+    folder: &Path,
+    is_apart: FolderTest,
+    options: &PairOptions,
+) -> Box<dyn PairSource> {
     Box::new(UnreadFolder {
+        class_template: options.class_template.clone(),
         root: folder.to_owned(),
         is_apart,
         rows: FolderWalk::new(folder, is_apart).fold(0, |rows, _| rows + 1),
@@ -160,7 +166,10 @@ impl PairSource for UnreadFolder {
     }
 
     fn drafts(&mut self) -> std::io::Result<DraftIterator> {
-        Ok(Box::new(FolderReader::open(&self.root, self.is_apart)))
+        Ok(Box::new(FolderReader {
+            class_template: self.class_template.clone(),
+            ..FolderReader::open(&self.root, self.is_apart)
+        }))
     }
 }
 
@@ -279,9 +288,10 @@ pub(super) fn shards_of(folder: &Path) -> Vec<PathBuf> {
         .follow_links(true)
         .max_depth(2)
         .sort_by_file_name();
-    for entry in entries.into_iter().flatten() {
+    let seen = entries.into_iter().filter_entry(|entry| !is_hidden(entry));
+    for entry in seen.flatten() {
         let path = entry.path();
-        if !entry.file_type().is_file() || is_hidden(&entry) {
+        if !entry.file_type().is_file() {
             continue;
         }
         if is_image_name(path) {
@@ -302,6 +312,7 @@ pub(super) fn shards_of(folder: &Path) -> Vec<PathBuf> {
 
 /// Reads a folder file by file.
 struct FolderReader {
+    class_template: Option<String>,
     root: PathBuf,
     entries: FolderWalk,
 }
@@ -309,6 +320,7 @@ struct FolderReader {
 impl FolderReader {
     fn open(root: &Path, is_apart: FolderTest) -> Self {
         Self {
+            class_template: None,
             root: root.to_owned(),
             entries: FolderWalk::new(root, is_apart),
         }
@@ -341,10 +353,14 @@ fn left_out(entry: &DirEntry) -> Option<RowRejection> {
 
 /// The advice for a file in a folder that is not an image.
 fn advice_of_ending(ending: &str) -> (String, Option<InputRemedy>) {
-    if formats::all_endings().any(|known| known == ending) {
+    let unpacked = ending.trim_end_matches(".gz").trim_end_matches(".zst");
+    if formats::all_endings().any(|known| known == unpacked) {
         let advice = format!(
             "if it lists pairs, give it as a source of its own, or name it {} at the top of the folder",
-            formats::either("pairs.", formats::usual_endings())
+            formats::either(
+                "",
+                LISTS.into_iter().filter(|name| name.starts_with("pairs."))
+            )
         );
         return (advice, Some(InputRemedy::OwnSource));
     }
@@ -359,6 +375,16 @@ fn advice_of_ending(ending: &str) -> (String, Option<InputRemedy>) {
         ),
     };
     (advice.to_owned(), remedy)
+}
+
+impl FolderReader {
+    /// The caption of an image by the folder that it lies in; `None` at the top, and without a template.
+    fn caption_of_class(&self, image: &Path) -> Option<Vec<String>> {
+        let template = self.class_template.as_ref()?;
+        let class = image.parent().filter(|folder| *folder != self.root)?;
+        let class = text_of(Path::new(class.file_name()?)).replace('_', " ");
+        Some(vec![template.replace("{}", class.trim())])
+    }
 }
 
 impl Iterator for FolderReader {
@@ -379,7 +405,11 @@ impl Iterator for FolderReader {
             file: image.clone(),
             row: None,
         };
-        let captions = match captions_of(&image, &texts) {
+        let of_class = texts
+            .is_empty()
+            .then(|| self.caption_of_class(&image))
+            .flatten();
+        let captions = match of_class.map_or_else(|| captions_of(&image, &texts), Ok) {
             Ok(captions) => captions,
             Err(reason) => return Some(Err(RowError { origin, reason })),
         };

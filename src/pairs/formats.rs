@@ -7,7 +7,10 @@ use std::path::Path;
 
 use super::endings::{ending_of, unpacked_ending};
 use super::source::PairSource;
-use super::{PairsError, csv, json, jsonl, shards};
+use super::{PairOptions, PairsError, csv, json, jsonl, shards, token};
+
+/// Scans a file once.
+pub(super) type OpenSource = fn(&Path, &PairOptions) -> Result<Box<dyn PairSource>, PairsError>;
 
 /// A format of files of pairs.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct PairFormat {
     /// Its description in `--help`, line by line.
     pub help: &'static [&'static str],
     /// Scans a file once.
-    pub(super) open: fn(&Path) -> Result<Box<dyn PairSource>, PairsError>,
+    pub(super) open: OpenSource,
 }
 
 /// All file formats, in the order of messages.
@@ -61,8 +64,17 @@ pub static FORMATS: &[PairFormat] = &[
         other_endings: &[],
         is_text: true,
         packed: true,
-        help: &["a list of objects like those of JSONL: [{...}, {...}]"],
+        help: &["a list of objects like those of JSONL: [{...}, {...}], or COCO captions"],
         open: json::open,
+    },
+    PairFormat {
+        name: "Flickr token",
+        endings: &["token"],
+        other_endings: &["token.txt"],
+        is_text: true,
+        packed: true,
+        help: &["image.jpg#0, a tab and a caption on each line, as of Flickr8k and Flickr30k"],
+        open: token::open,
     },
     #[cfg(feature = "parquet")]
     PairFormat {
@@ -118,8 +130,7 @@ pub(super) const IMAGE: &str = "give the folder that it lies in, with a .txt fil
                      images and captions as {formats}";
 pub(super) const JSON: &str = "expected a list, [{\"image\": \"a.jpg\", \"caption\": \"a cat\"}, ...], in a file named .json, \
                     or one such object a line in a file named .jsonl";
-pub(super) const COCO: &str = "it names images and captions apart, so join them by `id` and `image_id` into a .jsonl \
-                    file: {\"image\": \"a.jpg\", \"captions\": [\"a cat\", ...]} on each line";
+pub(super) const COCO: &str = "name the file .json";
 
 /// Formats that are not read, by their first bytes: offset, bytes, format, advice.
 pub(super) const UNREAD_BEGINNINGS: &[(usize, &[u8], &str, &str)] = &[
@@ -169,15 +180,21 @@ pub(super) const UNREAD_ENDINGS: &[(&[&str], &str, &str)] = &[
     ),
     (&["tfrecord"], "a TFRecord file", AS_JSONL),
     (&["pkl", "pickle"], "a Python pickle", AS_JSONL),
-    (&["json"], "a JSON file", JSON),
 ];
 
 /// The format of a file, by its name.
 pub(super) fn named(path: &Path) -> Option<&'static PairFormat> {
+    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
     let (ending, unpacked) = (ending_of(path), unpacked_ending(path));
+    let plain = name.strip_suffix(&ending)?;
+    let plain = format!("{plain}{unpacked}");
     FORMATS.iter().find(|format| {
-        let ending = if format.packed { &unpacked } else { &ending };
-        format.all_endings().any(|known| known == ending)
+        let name = if format.packed { &plain } else { &name };
+        let is_of = |known: &str| {
+            name.strip_suffix(known)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        format.all_endings().any(is_of)
     })
 }
 
@@ -231,11 +248,11 @@ mod tests {
     fn endings_are_told_as_a_sentence_says_them() {
         assert_eq!(
             either(".", usual_endings()),
-            ".jsonl, .csv, .tsv, .json, .parquet or .tar"
+            ".jsonl, .csv, .tsv, .json, .token, .parquet or .tar"
         );
         assert_eq!(
             either(".", all_endings()),
-            ".jsonl, .ndjson, .csv, .tsv, .json, .parquet, .tar or .tgz"
+            ".jsonl, .ndjson, .csv, .tsv, .json, .token, .token.txt, .parquet, .tar or .tgz"
         );
         assert_eq!(either("", ["a"].into_iter()), "a");
     }
@@ -250,7 +267,7 @@ mod tests {
                 "{format:?}"
             );
         }
-        for ending in usual_endings().filter(|ending| *ending != "tar") {
+        for ending in usual_endings().filter(|ending| !["tar", "token"].contains(ending)) {
             assert!(
                 LISTS.contains(&format!("pairs.{ending}").as_str()),
                 "{ending}"

@@ -14,16 +14,24 @@ use super::input::{self, ListText};
 use super::jsonl::object_of;
 use super::lines::{BOM, MAX_LINE_BYTES};
 use super::source::{DraftIterator, PairDraft, PairSource, base_of};
-use super::{PairOrigin, PairsError, RowError, RowRejection, record};
+use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection, coco, formats, record};
 
 /// A file whose objects are counted.
 struct JsonFile {
     path: PathBuf,
+    options: PairOptions,
     rows: u64,
 }
 
 /// Counts the objects.
-pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
+pub(super) fn open(path: &Path, options: &PairOptions) -> Result<Box<dyn PairSource>, PairsError> {
+    if begins_with_object(path)? {
+        return coco::open(path)?.ok_or_else(|| PairsError::OtherFormat {
+            path: path.to_owned(),
+            format: "one JSON document",
+            advice: formats::JSON.to_owned(),
+        });
+    }
     let mut elements = ListElements::new(input::open(path)?);
     let mut rows = 0;
     loop {
@@ -40,8 +48,18 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
             Some((_, Ok(_))) => rows += 1,
         }
     }
-    let path = path.to_owned();
-    Ok(Box::new(JsonFile { path, rows }))
+    Ok(Box::new(JsonFile {
+        path: path.to_owned(),
+        options: options.clone(),
+        rows,
+    }))
+}
+
+/// Whether a file begins with `{`, as COCO files do.
+fn begins_with_object(path: &Path) -> io::Result<bool> {
+    let mut elements = ListElements::new(input::open(path)?);
+    elements.skip_mark()?;
+    Ok(elements.after_blanks()? == Some(b'{'))
 }
 
 impl PairSource for JsonFile {
@@ -53,6 +71,7 @@ impl PairSource for JsonFile {
         Ok(Box::new(JsonReader {
             elements: ListElements::new(input::open(&self.path)?),
             path: self.path.clone(),
+            options: self.options.clone(),
             base: base_of(&self.path),
             ended: false,
         }))
@@ -63,6 +82,7 @@ impl PairSource for JsonFile {
 struct JsonReader {
     elements: ListElements<ListText>,
     path: PathBuf,
+    options: PairOptions,
     base: PathBuf,
     ended: bool,
 }
@@ -93,7 +113,7 @@ impl Iterator for JsonReader {
             }
         };
         Some(match object {
-            Ok(object) => record::from_json(object, &self.base, origin),
+            Ok(object) => record::from_json(object, &self.options, &self.base, origin),
             Err(reason) => Err(RowError { origin, reason }),
         })
     }
@@ -184,9 +204,7 @@ impl<R: BufRead> ListElements<R> {
     /// Reads the next element into the buffer; whether it is too long, or `None` at the end of the list.
     fn read(&mut self) -> Result<Option<bool>, ElementFault> {
         if self.number == 1 {
-            if self.input.fill_buf()?.starts_with(BOM) {
-                self.input.consume(BOM.len());
-            }
+            self.skip_mark()?;
             if self.after_blanks()? != Some(b'[') {
                 return Err(self.fault("expected `[`, which begins a list of objects"));
             }
@@ -259,6 +277,13 @@ impl<R: BufRead> ListElements<R> {
             None => Ok(None),
             Some(_) => Err(self.fault("the list is closed, but the file goes on")),
         }
+    }
+
+    fn skip_mark(&mut self) -> io::Result<()> {
+        if self.input.fill_buf()?.starts_with(BOM) {
+            self.input.consume(BOM.len());
+        }
+        Ok(())
     }
 
     /// The next byte that is not blank, which stays to be read; `None` at the end.

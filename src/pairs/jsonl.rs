@@ -17,19 +17,23 @@ use super::lines::{BOM, LineOutcome, MAX_LINE_BYTES, next_line};
 use super::path_text::with_bytes_read;
 use super::record;
 use super::source::{DraftIterator, PairDraft, PairSource, base_of};
-use super::{PairOrigin, PairsError, RowError, RowRejection};
+use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection};
 
 /// A file whose lines are counted.
 struct JsonlFile {
     path: PathBuf,
+    options: PairOptions,
     rows: u64,
 }
 
 /// Counts the lines that are not blank.
-pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
-    let path = path.to_owned();
-    let rows = count(&path)?;
-    Ok(Box::new(JsonlFile { path, rows }))
+pub(super) fn open(path: &Path, options: &PairOptions) -> Result<Box<dyn PairSource>, PairsError> {
+    let rows = count(path)?;
+    Ok(Box::new(JsonlFile {
+        path: path.to_owned(),
+        options: options.clone(),
+        rows,
+    }))
 }
 
 impl PairSource for JsonlFile {
@@ -38,7 +42,10 @@ impl PairSource for JsonlFile {
     }
 
     fn drafts(&mut self) -> io::Result<DraftIterator> {
-        Ok(Box::new(JsonlReader::open(&self.path)?))
+        Ok(Box::new(JsonlReader::open(
+            &self.path,
+            self.options.clone(),
+        )?))
     }
 }
 
@@ -88,6 +95,7 @@ fn count(path: &Path) -> Result<u64, PairsError> {
 struct JsonlReader {
     input: ListText,
     path: PathBuf,
+    options: PairOptions,
     base: PathBuf,
     line: Vec<u8>,
     row: u64,
@@ -95,10 +103,11 @@ struct JsonlReader {
 }
 
 impl JsonlReader {
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path, options: PairOptions) -> io::Result<Self> {
         Ok(Self {
             input: input::open(path)?,
             path: path.to_owned(),
+            options,
             base: base_of(path),
             line: Vec::new(),
             row: 0,
@@ -112,7 +121,7 @@ impl JsonlReader {
             Ok(object) => object,
             Err(reason) => return Err(RowError { origin, reason }),
         };
-        record::from_json(object, &self.base, origin)
+        record::from_json(object, &self.options, &self.base, origin)
     }
 
     fn origin(&self) -> PairOrigin {

@@ -8,7 +8,7 @@ use super::folder::FolderTest;
 use super::formats::{self, LISTS};
 use super::other::other_format;
 use super::source::NamedSource;
-use super::{PairReader, PairsError, folder};
+use super::{PairOptions, PairReader, PairsError, folder};
 
 /// Opens sources of pairs, to be read in the order given.
 ///
@@ -27,13 +27,22 @@ use super::{PairReader, PairsError, folder};
 /// [`PairsError`]: a path is missing, of an unknown kind, cannot be read or is given twice, a
 /// header lacks a column, or there is no row at all.
 pub fn open(paths: &[PathBuf]) -> Result<PairReader, PairsError> {
-    open_without(paths, |_| false)
+    open_with(paths, &PairOptions::default())
 }
 
-/// As [`open`], without the folders below a given one for which `is_apart` holds: neither they nor their
+/// As [`open`], with options.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(paths: &[PathBuf], options: &PairOptions) -> Result<PairReader, PairsError> {
+    open_without(paths, options, |_| false)
+}
+
+/// As [`open_with`], without the folders below a given one for which `is_apart` holds: neither they nor their
 /// files are rows.
 pub(crate) fn open_without(
     paths: &[PathBuf],
+    options: &PairOptions,
     is_apart: FolderTest,
 ) -> Result<PairReader, PairsError> {
     let mut sources = Vec::with_capacity(paths.len());
@@ -55,16 +64,20 @@ pub(crate) fn open_without(
         if !given.insert(canonical) {
             return Err(PairsError::GivenTwice { path: path.clone() });
         }
-        sources.extend(survey(path, is_apart)?);
+        sources.extend(survey(path, options, is_apart)?);
     }
     if sources.iter().all(|named| named.source.rows() == 0) {
         return Err(PairsError::NoPairs { paths });
     }
-    Ok(PairReader::new(sources, is_apart))
+    Ok(PairReader::new(sources, options, is_apart))
 }
 
 /// The sources that a path stands for: one, or those of a folder of archives or tables.
-fn survey(path: &Path, is_apart: FolderTest) -> Result<Vec<NamedSource>, PairsError> {
+fn survey(
+    path: &Path,
+    options: &PairOptions,
+    is_apart: FolderTest,
+) -> Result<Vec<NamedSource>, PairsError> {
     let source = |path: &Path, source| NamedSource {
         path: path.to_owned(),
         source,
@@ -79,7 +92,7 @@ fn survey(path: &Path, is_apart: FolderTest) -> Result<Vec<NamedSource>, PairsEr
             });
         }
         if let Some(name) = LISTS.into_iter().find(|name| path.join(name).is_file()) {
-            let mut lists = survey(&path.join(name), is_apart)?;
+            let mut lists = survey(&path.join(name), options, is_apart)?;
             for list in &mut lists {
                 list.listed = Some((path.to_owned(), name));
             }
@@ -87,11 +100,11 @@ fn survey(path: &Path, is_apart: FolderTest) -> Result<Vec<NamedSource>, PairsEr
         }
         let shards = folder::shards_of(path);
         if shards.is_empty() {
-            return Ok(vec![source(path, folder::open(path, is_apart))]);
+            return Ok(vec![source(path, folder::open(path, is_apart, options))]);
         }
         let mut sources = Vec::with_capacity(shards.len() + 1);
         for shard in &shards {
-            sources.extend(survey(shard, is_apart)?);
+            sources.extend(survey(shard, options, is_apart)?);
         }
         let others = folder::others(path, is_apart, shards.into_iter().collect());
         sources.push(source(path, others));
@@ -114,5 +127,5 @@ fn survey(path: &Path, is_apart: FolderTest) -> Result<Vec<NamedSource>, PairsEr
         path: path.to_owned(),
         formats: formats::either(".", formats::all_endings()),
     })?;
-    Ok(vec![source(path, (format.open)(path)?)])
+    Ok(vec![source(path, (format.open)(path, options)?)])
 }

@@ -48,7 +48,7 @@ pub(super) fn other_format(
     let unpacked = unpacked_ending(path);
     let is_lines = ["jsonl", "ndjson"].contains(&unpacked.as_str());
     let is_table = ["csv", "tsv"].contains(&unpacked.as_str());
-    if unpacked == "json" && text.starts_with('[') {
+    if unpacked == "json" {
         return Ok(None);
     }
     // Rows of a .jsonl file may have such keys too.

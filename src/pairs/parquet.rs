@@ -28,7 +28,7 @@ use super::endings::IMAGE_EXTENSIONS;
 use super::pair::{CAPTION_NAMES, IMAGE_NAMES};
 use super::path_text::{path_of, text_of};
 use super::source::{DraftIterator, PairDraft, PairSource, base_of};
-use super::{PairOrigin, PairsError, RowError, RowRejection, record};
+use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection, record};
 use crate::image_source::{ImageSource, ParquetCell};
 
 /// How many rows are decoded at once: each may hold an image of megabytes.
@@ -53,16 +53,18 @@ enum ImageForm {
 /// A file whose columns are known.
 struct ParquetFile {
     path: PathBuf,
+    options: PairOptions,
     rows: u64,
 }
 
 /// Reads the end of the file, which says what columns and how many rows it has.
-pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
-    let columns = ParquetColumns::open(path)?;
+pub(super) fn open(path: &Path, options: &PairOptions) -> Result<Box<dyn PairSource>, PairsError> {
+    let columns = ParquetColumns::open(path, options)?;
     let rows = columns.reader.metadata().file_metadata().num_rows();
     let path = path.to_owned();
     Ok(Box::new(ParquetFile {
         path,
+        options: options.clone(),
         rows: u64::try_from(rows).unwrap_or(0),
     }))
 }
@@ -72,14 +74,20 @@ impl PairSource for ParquetFile {
         self.rows
     }
 
+    fn is_confined(&self) -> bool {
+        true
+    }
+
     fn drafts(&mut self) -> io::Result<DraftIterator> {
-        let columns = ParquetColumns::open(&self.path).map_err(|error| match error {
-            PairsError::Read { source } | PairsError::Damaged { source } => source,
-            changed => io::Error::other(changed),
-        })?;
+        let columns =
+            ParquetColumns::open(&self.path, &self.options).map_err(|error| match error {
+                PairsError::Read { source } | PairsError::Damaged { source } => source,
+                changed => io::Error::other(changed),
+            })?;
         Ok(Box::new(ParquetRows {
             base: base_of(&self.path),
             path: self.path.clone(),
+            options: self.options.clone(),
             columns,
             group: 0,
             rows: None,
@@ -99,21 +107,29 @@ struct ParquetColumns {
 }
 
 impl ParquetColumns {
-    fn open(path: &Path) -> Result<Self, PairsError> {
+    fn open(path: &Path, options: &PairOptions) -> Result<Self, PairsError> {
         let (file, _) = File::open(path)?.into_parts();
         let reader = SerializedFileReader::new(file).map_err(|error| damage(path, &error))?;
         let root = reader.metadata().file_metadata().schema();
         let columns = root.get_fields();
-        let missing = |role, accepted| PairsError::Header {
+        let missing = |role, own: &Option<String>, names: &[&str]| PairsError::Header {
             path: path.to_owned(),
             missing: role,
-            accepted,
+            accepted: match own {
+                Some(own) => vec![own.clone()],
+                None => names.iter().map(|&name| name.to_owned()).collect(),
+            },
             found: columns.iter().map(|c| c.name().to_owned()).collect(),
             hint: "; rename a column",
         };
-        let (image, form) = image_column(columns).ok_or_else(|| missing("image", IMAGE_NAMES))?;
-        if !columns.iter().any(|c| CAPTION_NAMES.contains(&c.name())) {
-            return Err(missing("caption", CAPTION_NAMES));
+        let (image, form) = image_column(columns, &options.image_column)
+            .ok_or_else(|| missing("image", &options.image_column, IMAGE_NAMES))?;
+        let is_caption = |name: &str| match &options.caption_column {
+            Some(own) => name == own,
+            None => CAPTION_NAMES.contains(&name),
+        };
+        if !columns.iter().any(|column| is_caption(column.name())) {
+            return Err(missing("caption", &options.caption_column, CAPTION_NAMES));
         }
         let is_read = |column: &&Arc<Type>| column.name() == image || !has_bytes(column);
         let read = columns.iter().filter(is_read).cloned().collect();
@@ -131,11 +147,17 @@ impl ParquetColumns {
 }
 
 /// The column of the image and its form.
-fn image_column(columns: &[Arc<Type>]) -> Option<(&str, ImageForm)> {
+fn image_column<'a>(
+    columns: &'a [Arc<Type>],
+    own: &Option<String>,
+) -> Option<(&'a str, ImageForm)> {
     let form = |name: &str| {
         let column = columns.iter().find(|column| column.name() == name)?;
         form_of(column).map(|form| (column.name(), form))
     };
+    if let Some(own) = own {
+        return form(own);
+    }
     let both = |column: &&Arc<Type>| form_of(column) == Some(ImageForm::Both);
     let of_list = IMAGE_NAMES.iter().find_map(|name| form(name));
     let only = || {
@@ -195,6 +217,7 @@ fn damage(path: &Path, error: &ParquetError) -> io::Error {
 /// Reads a file row by row.
 struct ParquetRows {
     columns: ParquetColumns,
+    options: PairOptions,
     path: PathBuf,
     base: PathBuf,
     /// The next row group.
@@ -237,7 +260,9 @@ impl ParquetRows {
         }
         let key = object.get(KEY).and_then(|key| key.as_str());
         match self.image(image.unwrap_or(Field::Null), key) {
-            Ok((image, written)) => record::with_image(object, image, written, &self.base, origin),
+            Ok((image, written)) => {
+                record::with_image(object, image, written, &self.options, &self.base, origin)
+            }
             Err(reason) => Err(RowError { origin, reason }),
         }
     }

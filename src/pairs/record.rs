@@ -9,19 +9,20 @@ use super::lines::BOM;
 use super::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
 use super::path_text::path_of;
 use super::source::PairDraft;
-use super::{PairOrigin, RowError, RowRejection};
+use super::{PairOptions, PairOrigin, RowError, RowRejection};
 use crate::image_source::ImageSource;
 
 /// Reads a JSON object as a draft; all fields but image, captions and id become its meta.
 pub(super) fn from_json(
     mut object: Map<String, Value>,
+    options: &PairOptions,
     base: &Path,
     origin: PairOrigin,
 ) -> Result<PairDraft, RowError> {
-    match image_of(&mut object) {
+    match image_of(&mut object, options) {
         Ok(written) => {
             let image = base.join(path_of(&written)).into();
-            with_image(object, image, written, base, origin)
+            with_image(object, image, written, options, base, origin)
         }
         Err(reason) => Err(RowError { origin, reason }),
     }
@@ -32,10 +33,11 @@ pub(super) fn with_image(
     mut object: Map<String, Value>,
     image: ImageSource,
     written: String,
+    options: &PairOptions,
     base: &Path,
     origin: PairOrigin,
 ) -> Result<PairDraft, RowError> {
-    match parts(&mut object) {
+    match parts(&mut object, options) {
         Ok((id, captions)) => Ok(PairDraft {
             id,
             image,
@@ -51,9 +53,15 @@ pub(super) fn with_image(
 }
 
 /// The path of the image as written.
-fn image_of(object: &mut Map<String, Value>) -> Result<String, RowRejection> {
-    let (name, value) = take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?
-        .ok_or(RowRejection::NoImage)?;
+fn image_of(
+    object: &mut Map<String, Value>,
+    options: &PairOptions,
+) -> Result<String, RowRejection> {
+    let field = match &options.image_column {
+        Some(name) => object.remove(name).map(|value| (name.as_str(), value)),
+        None => take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?,
+    };
+    let (name, value) = field.ok_or(RowRejection::NoImage)?;
     match value {
         Value::String(text) if text.trim().is_empty() => Err(RowRejection::NoImage),
         Value::String(text) => Ok(text.trim().to_owned()),
@@ -62,9 +70,15 @@ fn image_of(object: &mut Map<String, Value>) -> Result<String, RowRejection> {
 }
 
 /// The id and the captions.
-fn parts(object: &mut Map<String, Value>) -> Result<(Option<String>, Vec<String>), RowRejection> {
-    let (name, value) =
-        take(object, CAPTION_NAMES, "caption", expanded)?.ok_or(RowRejection::NoCaption)?;
+fn parts(
+    object: &mut Map<String, Value>,
+    options: &PairOptions,
+) -> Result<(Option<String>, Vec<String>), RowRejection> {
+    let field = match &options.caption_column {
+        Some(name) => object.remove(name).map(|value| (name.as_str(), value)),
+        None => take(object, CAPTION_NAMES, "caption", expanded)?,
+    };
+    let (name, value) = field.ok_or(RowRejection::NoCaption)?;
     let captions = captions_of(name, value)?;
     let id = match object.remove(ID_NAME) {
         None | Some(Value::Null) => None,

@@ -225,6 +225,15 @@ pub enum RowRejection {
         /// The address.
         address: String,
     },
+    /// A list that comes with its pictures names an image elsewhere.
+    #[error(
+        "the image lies outside the folder of the list that names it, which is refused because others wrote this list: \
+         {}; move the image into the folder", .path.display()
+    )]
+    ImageOutside {
+        /// The path, resolved.
+        path: PathBuf,
+    },
     /// The operating system denies access to the image.
     #[error("cannot look at the image: {message}; check its path and permissions")]
     ImageUnreadable {
@@ -300,6 +309,7 @@ impl RowRejection {
             Self::ImageIsFolder { .. } => "image is a folder",
             Self::ImageIsDevice { .. } => "image is a pipe or device",
             Self::ImageIsAddress { .. } => "image is an address",
+            Self::ImageOutside { .. } => "image outside the folder",
             Self::ImageUnreadable { .. } => "image unreadable",
             Self::DuplicateId { .. } => "duplicate id",
             Self::FolderUnreadable { .. } => "folder unreadable",
@@ -323,6 +333,7 @@ impl RowRejection {
     pub(crate) fn remedy(&self) -> Option<InputRemedy> {
         match self {
             Self::NotListed { .. } => Some(InputRemedy::OwnSource),
+            Self::ImageOutside { .. } => Some(InputRemedy::AllowOutside),
             Self::NotRead { remedy, .. } => *remedy,
             _ => None,
         }

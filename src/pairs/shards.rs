@@ -22,7 +22,7 @@ use super::lines::MAX_LINE_BYTES;
 use super::pair::CAPTION_NAMES;
 use super::path_text::text_of;
 use super::source::{DraftIterator, PairDraft, PairSource, base_of};
-use super::{PairOrigin, PairsError, RowError, RowRejection, record};
+use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection, record};
 use crate::image_source::{FilePart, ImageSource};
 
 /// The largest image of a compressed archive, in bytes; it is held in memory.
@@ -31,16 +31,26 @@ const MAX_HELD_BYTES: u64 = 64 << 20;
 /// An archive whose members are counted.
 struct ShardFile {
     path: PathBuf,
+    options: PairOptions,
     rows: u64,
 }
 
 /// Goes through the members, to count the pairs. In a plain archive only their headers are read.
-pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
-    let mut reader = ShardReader::open(path)?;
+pub(super) fn open(path: &Path, options: &PairOptions) -> Result<Box<dyn PairSource>, PairsError> {
+    let options = PairOptions {
+        // Its images are members.
+        image_column: None,
+        ..options.clone()
+    };
+    let mut reader = ShardReader::open(path, options.clone())?;
     reader.is_counting = true;
     let rows = reader.count() as u64;
     let path = path.to_owned();
-    Ok(Box::new(ShardFile { path, rows }))
+    Ok(Box::new(ShardFile {
+        path,
+        options,
+        rows,
+    }))
 }
 
 impl PairSource for ShardFile {
@@ -49,7 +59,10 @@ impl PairSource for ShardFile {
     }
 
     fn drafts(&mut self) -> io::Result<DraftIterator> {
-        Ok(Box::new(ShardReader::open(&self.path)?))
+        Ok(Box::new(ShardReader::open(
+            &self.path,
+            self.options.clone(),
+        )?))
     }
 }
 
@@ -57,6 +70,7 @@ impl PairSource for ShardFile {
 struct ShardReader {
     members: ShardMembers,
     path: PathBuf,
+    options: PairOptions,
     base: PathBuf,
     /// The member behind the pair that was read last.
     ahead: Option<ShardMember>,
@@ -78,10 +92,11 @@ struct ShardSample {
 }
 
 impl ShardReader {
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path, options: PairOptions) -> io::Result<Self> {
         Ok(Self {
             members: ShardMembers::open(path)?,
             path: path.to_owned(),
+            options,
             base: base_of(path),
             ahead: None,
             row: 0,
@@ -176,7 +191,11 @@ impl ShardReader {
             return refused(&sample.key, RowRejection::NoImageMember);
         };
         let mut object = sample.record.unwrap_or_default();
-        if let Some(captions) = sample.captions {
+        // A field that is asked for by name comes before the text.
+        let captions = sample
+            .captions
+            .filter(|_| self.options.caption_column.is_none());
+        if let Some(captions) = captions {
             // The same text as a rule; else it is kept beside.
             for name in CAPTION_NAMES {
                 let is_same = |value: &Value| {
@@ -194,7 +213,14 @@ impl ShardReader {
             ImageSource::Part(part) => part.name.clone(),
             other => other.to_string(),
         };
-        record::with_image(object, image, written, &self.base, origin(&name))
+        record::with_image(
+            object,
+            image,
+            written,
+            &self.options,
+            &self.base,
+            origin(&name),
+        )
     }
 }
 

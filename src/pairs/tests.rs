@@ -159,9 +159,9 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
     tar[257..262].copy_from_slice(b"ustar");
     let coco = br#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}"#;
     for (name, bytes, seems) in [
-        ("pairs.json", &coco[..], "COCO"),
-        ("coco.jsonl", &coco[..], "COCO"),
-        ("list.json", b"{}", "a JSON file"),
+        ("list.json", &br#"{"a": [1]}"#[..], "one JSON document"),
+        ("coco.jsonl", coco, "COCO"),
+        ("line.json", b"{}", "one JSON document"),
         (
             "pretty.jsonl",
             b"[\n {\n  \"image\": \"a.jpg\"\n }\n]\n",

@@ -114,6 +114,7 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
         out: folder.path().join(name),
         overwrite: false,
         keep: 5,
+        reading: pairs::PairOptions::default(),
         strict: false,
         space: AnchorSet::open(demo_set())
             .unwrap()
@@ -181,6 +182,7 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
     let more = AddOptions {
         set: set.clone(),
         pairs: vec!["memory".into()],
+        reading: pairs::PairOptions::default(),
         strict: false,
         thumbnails: false,
         graphs: GraphPolicy::Never,

@@ -102,11 +102,7 @@ fn images_under_other_endings_are_read_by_content_or_counted() {
 fn pairs_of_other_formats_say_what_they_seem_to_be() {
     let dir = folder();
     for (name, bytes, word) in [
-        (
-            "coco.json",
-            &br#"{"images": [], "annotations": []}"#[..],
-            "COCO",
-        ),
+        ("coco.json", &br#"{"images": [{"file_name"#[..], "not JSON"),
         ("x.parquet", b"PAR1....PAR1", "no Parquet file, or damaged"),
         (
             "x.jsonl.gz",

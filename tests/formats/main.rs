@@ -2,11 +2,13 @@
 //!
 //! | file | format |
 //! |---|---|
+//! | `layouts` | COCO, Flickr tokens, class folders, and how they are read |
 //! | `lists` | JSON lists, and lists that are compressed |
 //! | `shards` | WebDataset archives |
 //! | `tables` | Parquet files of pyarrow, `datasets` and img2dataset's layout |
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+mod layouts;
 mod lists;
 mod shards;
 #[path = "../support/mod.rs"]

@@ -22,6 +22,7 @@ use crate::errors::exit::BadInput;
 use crate::errors::hints::of_inputs;
 use crate::files::read_text;
 use crate::options::args::{AcceptArgs, EncoderArgs, EncodingLoad, ThumbnailArgs};
+use crate::options::pairs::PairArgs;
 use crate::options::receipt::{self, WriteArgs};
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output, refuse_source};
@@ -75,8 +76,11 @@ struct AddArgs {
     #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
     pairs: Vec<PathBuf>,
 
+    #[command(flatten)]
+    reading: PairArgs,
+
     /// Fail at the first bad row instead of skipping it.
-    #[arg(long, env = "ASIF_STRICT")]
+    #[arg(long, env = "ASIF_STRICT", conflicts_with = "max_errors")]
     strict: bool,
 
     #[command(flatten)]
@@ -221,6 +225,7 @@ fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
     let options = AddOptions {
         set: args.set.clone(),
         pairs: args.pairs.clone(),
+        reading: args.reading.options()?,
         strict: args.strict,
         thumbnails: args.thumbnails.kept(),
         graphs: GraphPolicy::Auto,

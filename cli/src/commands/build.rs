@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use crate::context::CommandContext;
 use crate::errors::hints::of_inputs;
 use crate::options::args::{EncoderArgs, EncodingLoad, SpaceArgs, ThumbnailArgs};
+use crate::options::pairs::PairArgs;
 use crate::options::query::note_few;
 use crate::options::receipt;
 use crate::output::format;
@@ -41,6 +42,9 @@ pub struct BuildArgs {
     #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
     pairs: Vec<PathBuf>,
 
+    #[command(flatten)]
+    reading: PairArgs,
+
     /// The anchor set to build, a folder; by convention its name ends in .asif.
     #[arg(long, env = "ASIF_OUT", value_name = "DIR.asif")]
     out: PathBuf,
@@ -56,7 +60,7 @@ pub struct BuildArgs {
     keep: usize,
 
     /// Fail at the first bad row instead of skipping it.
-    #[arg(long, env = "ASIF_STRICT")]
+    #[arg(long, env = "ASIF_STRICT", conflicts_with = "max_errors")]
     strict: bool,
 
     #[command(flatten)]
@@ -88,6 +92,7 @@ pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
     refuse_dash("--out", &args.out, OutputPlace::Folder)?;
     let options = BuildOptions {
         pairs: args.pairs.clone(),
+        reading: args.reading.options()?,
         out: args.out.clone(),
         overwrite: args.overwrite,
         keep: args.keep,

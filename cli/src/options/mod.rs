@@ -2,5 +2,6 @@
 
 pub(crate) mod args;
 pub(crate) mod hubness;
+pub(crate) mod pairs;
 pub(crate) mod query;
 pub(crate) mod receipt;

@@ -150,6 +150,7 @@ pub(super) async fn add(
         let options = AddOptions {
             set: path.clone(),
             pairs: vec![uploads.name().to_owned()],
+            reading: asif::pairs::PairOptions::default(),
             strict: false,
             thumbnails: true,
             graphs: GraphPolicy::Auto,

@@ -15,7 +15,7 @@ use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::set::AnchorSet;
 use crate::embed::{Embedder, WorkControl};
-use crate::pairs::{Pair, PairsError, RowError};
+use crate::pairs::{Pair, PairOptions, PairsError, RowError};
 
 /// Options for adding pairs.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct AddOptions {
     /// Files and folders of pairs, in order; for pairs in memory, the name of the source
     /// in the log.
     pub pairs: Vec<PathBuf>,
+    /// How they are read.
+    pub reading: PairOptions,
     /// Whether the first bad row is an error.
     pub strict: bool,
     /// Whether a small picture of each pair is kept.
@@ -66,7 +68,7 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
     encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
     watch: WorkControl<'_>,
 ) -> Result<AddReport, Error> {
-    let incoming = || IncomingPairs::open(&options.pairs);
+    let incoming = || IncomingPairs::open(&options.pairs, &options.reading);
     add_incoming(options, write, incoming, encoders, watch)
 }
 
@@ -110,6 +112,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
     writer.mark("encoders");
     let build_options = BuildOptions {
         pairs: options.pairs.clone(),
+        reading: options.reading.clone(),
         out: options.set.clone(),
         overwrite: false,
         keep: write.keep,

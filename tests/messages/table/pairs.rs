@@ -207,6 +207,13 @@ pub fn bad_rows() -> Vec<BadRow> {
             "remove it",
         ),
         (
+            "RowRejection::ImageOutside",
+            "r.token",
+            b"../plain/0.png#0\tdog\n".to_vec(),
+            "move the image into the folder",
+            "plain/0.png#0\tdog\n",
+        ),
+        (
             "RowRejection::NoImageMember",
             "r.tar",
             tar(&[("0.txt", b"dog")]),

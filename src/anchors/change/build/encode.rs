@@ -47,6 +47,8 @@ pub(crate) struct BuildRun<'a> {
     pub(crate) seconds: BuildSeconds,
     pub(crate) captions: u64,
     pub(crate) skipped: Vec<SkippedRow>,
+    /// How many of them are bad, not only beside the pairs.
+    errors: u64,
     pub(crate) sources: BTreeMap<String, u64>,
     pub(crate) licences: BTreeMap<String, u64>,
 }
@@ -67,6 +69,7 @@ impl<'a> BuildRun<'a> {
             seconds: BuildSeconds::default(),
             captions: 0,
             skipped: Vec::new(),
+            errors: 0,
             sources: BTreeMap::new(),
             licences: BTreeMap::new(),
         }
@@ -273,6 +276,19 @@ impl<'a> BuildRun<'a> {
                 origin: row.origin,
                 reason: row.reason,
                 remedy: row.remedy,
+            });
+        }
+        self.errors += 1;
+        if let Some(allowed) = self
+            .options
+            .reading
+            .max_errors
+            .filter(|max| self.errors > *max)
+        {
+            return Err(AnchorsError::TooManyErrors {
+                allowed,
+                origin: row.origin,
+                reason: row.reason,
             });
         }
         self.skipped.push(row);

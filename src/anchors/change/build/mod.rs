@@ -39,7 +39,7 @@ pub use report::{BuildReport, BuildSeconds, SkippedRow};
 /// When the space is invalid, `out` exists, or the sources cannot be read at all.
 pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
     check_place(options)?;
-    pairs::open_without(&options.pairs, place::is_own_folder)?;
+    pairs::open_without(&options.pairs, &options.reading, place::is_own_folder)?;
     Ok(())
 }
 
@@ -82,7 +82,7 @@ pub fn build(
 ) -> Result<BuildReport, AnchorsError> {
     check_place(options)?;
     let begun = Instant::now();
-    let incoming = IncomingPairs::open(&options.pairs)?;
+    let incoming = IncomingPairs::open(&options.pairs, &options.reading)?;
     build_incoming(options, incoming, begun, embedder, watch)
 }
 

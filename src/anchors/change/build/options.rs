@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::anchors::stored::plan::GraphPolicy;
+use crate::pairs::PairOptions;
 use crate::space::Recipe;
 
 /// Options of a build.
@@ -11,6 +12,8 @@ pub struct BuildOptions {
     /// Files and folders of pairs, in order; for pairs in memory, the name of the source
     /// in the log.
     pub pairs: Vec<PathBuf>,
+    /// How they are read.
+    pub reading: PairOptions,
     /// The anchor set's folder.
     pub out: PathBuf,
     /// Whether an existing anchor set is replaced, by a further generation.
