@@ -2,10 +2,11 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use super::beside::NormalizedNames;
 use super::folder::FolderTest;
+use super::layout::is_within;
 use super::path_text::path_of;
 use super::source::{DraftIterator, NamedSource, PairDraft, look_for};
 use super::{CaptionChoice, Pair, PairOptions, PairOrigin, RowError, RowRejection, folder};
@@ -159,8 +160,7 @@ impl PairReader {
     fn leaves_folder(&self, written: &str) -> bool {
         let named = &self.sources[self.current];
         let is_confined = named.listed.is_some() || named.source.is_confined();
-        let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
-        is_confined && !self.allow_outside && !path_of(written).components().all(stays)
+        is_confined && !self.allow_outside && !is_within(&path_of(written))
     }
 
     /// The first of the pairs that the captions of an image make; the others come next.
