@@ -67,7 +67,7 @@ fn expected(folder: &Path, records: &[Value]) -> String {
     let pictures = place.path().join("pictures");
     copy_folder(&written("pictures"), &pictures);
     let list = write_jsonl(&pictures, "list.jsonl", records);
-    segment(&whole(folder, "expected.asif", &[list]))
+    segment(&whole(place.path(), "expected.asif", &[list]))
 }
 
 /// The first half of a file, under the same ending.
