@@ -1,5 +1,8 @@
 //! Where an image is: in a file, in an archive, in a table, in memory, or embedded already.
 
+#[cfg(feature = "parquet")]
+mod cell;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -96,12 +99,12 @@ impl ImageSource {
                 }
             }
             Self::Cell(_, Some(bytes)) | Self::Bytes { bytes, .. } => Ok(Cow::Borrowed(bytes)),
+            #[cfg(feature = "parquet")]
+            Self::Cell(cell, None) => cell::read(cell, limit).map(Cow::Owned),
+            #[cfg(not(feature = "parquet"))]
             Self::Cell(cell, None) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                format!(
-                    "{}: cells of Parquet files are not read again",
-                    cell.file.display()
-                ),
+                format!("{}: built without Parquet", cell.file.display()),
             )),
             Self::Vector { name, .. } => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,

@@ -22,7 +22,7 @@ use crate::embed::{Embedder, EncoderSource};
 use crate::encode::{EncoderOptions, runtime};
 use crate::home::DataFolder;
 use crate::modality::{Modality, PerModality};
-use crate::pairs::Pair;
+use crate::pairs::{Pair, PairOptions};
 use crate::space::Recipe;
 use crate::space::prompts::{LabelList, PromptTemplates};
 
@@ -168,6 +168,7 @@ impl AnchorModel {
             set: self.live.path().to_owned(),
             pairs: Vec::new(),
             selection: Default::default(),
+            reading: PairOptions::default(),
             strict: false,
             thumbnails: true,
             graphs: GraphPolicy::Auto,

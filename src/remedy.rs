@@ -9,6 +9,9 @@
 pub enum InputRemedy {
     /// Pass the file, or its unpacked content, as a separate source of pairs.
     OwnSource,
+    /// Allow lists that others wrote to name images outside their folder:
+    /// [`PairOptions::allow_outside`](crate::pairs::PairOptions::allow_outside).
+    AllowOutside,
     /// Allow more memory for decoding: see
     /// [`DecodeBudget`](crate::encode::image::decode::DecodeBudget).
     DecodeMemory,

@@ -468,6 +468,7 @@ impl From<AnchorsError> for Refusal {
             | AnchorsError::WouldBeEmpty { .. } => Self::invalid("unusable", said).of_request(),
             AnchorsError::NoPairs { .. }
             | AnchorsError::Strict { .. }
+            | AnchorsError::TooManyErrors { .. }
             | AnchorsError::Pairs(_)
             | AnchorsError::Fit(_) => Self::invalid("unusable", said),
             AnchorsError::Embed(error) => error.into(),

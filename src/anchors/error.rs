@@ -266,6 +266,16 @@ pub enum AnchorsError {
         /// What the caller can do so that it is accepted, if anything.
         remedy: Option<InputRemedy>,
     },
+    /// More rows are bad than may be.
+    #[error("over {allowed} bad rows, the last is {origin}: {reason}; nothing was written")]
+    TooManyErrors {
+        /// How many may be bad.
+        allowed: u64,
+        /// File and row of the one that was too much.
+        origin: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No pair is usable.
     #[error("no usable pair: all {skipped} rows were skipped, the first because {first}")]
     NoPairs {

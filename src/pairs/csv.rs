@@ -19,40 +19,42 @@ mod columns;
 mod fields;
 mod splitter;
 
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
-use fs_err::File;
 
 use self::columns::CsvColumns;
 use self::fields::{CsvRow, RowFields};
 use self::splitter::FieldSplitter;
-use super::endings::ending_of;
+use super::endings::unpacked_ending;
+use super::input::{self, ListText};
 use super::lines::MAX_LINE_BYTES;
 use super::records::{CsvRecords, RecordExtent};
 use super::source::{DraftIterator, PairDraft, PairSource, base_of, look_for};
-use super::{PairOrigin, PairsError, RowError, RowRejection};
+use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection};
 
 /// A file whose header is checked and whose rows are counted.
 struct CsvFile {
     path: PathBuf,
     delimiter: u8,
+    options: PairOptions,
     rows: u64,
 }
 
 /// Checks the header and the quotes, and counts the rows below the header. Fields are separated by tabs
-/// where the name ends in `.tsv`, else by commas.
-pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
-    let delimiter = match ending_of(path).as_str() {
+/// where the name ends in `.tsv`, perhaps with `.gz` or `.zst` behind it, else by commas.
+pub(super) fn open(path: &Path, options: &PairOptions) -> Result<Box<dyn PairSource>, PairsError> {
+    let delimiter = match unpacked_ending(path).as_str() {
         "tsv" => b'\t',
         _ => b',',
     };
-    let rows = survey(path, delimiter)?;
+    let rows = survey(path, delimiter, options)?;
     let path = path.to_owned();
     Ok(Box::new(CsvFile {
         path,
         delimiter,
+        options: options.clone(),
         rows,
     }))
 }
@@ -63,12 +65,16 @@ impl PairSource for CsvFile {
     }
 
     fn drafts(&mut self) -> io::Result<DraftIterator> {
-        Ok(Box::new(CsvReader::open(&self.path, self.delimiter)?))
+        Ok(Box::new(CsvReader::open(
+            &self.path,
+            self.delimiter,
+            &self.options,
+        )?))
     }
 }
 
-fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
-    let mut input = BufReader::new(File::open(path)?);
+fn survey(path: &Path, delimiter: u8, options: &PairOptions) -> Result<u64, PairsError> {
+    let mut input = input::open(path)?;
     // Excel saves "Unicode text" as UTF-16, which would be read as one column of garbage.
     if matches!(input.fill_buf()?, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
         return Err(PairsError::Utf16 {
@@ -86,7 +92,12 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
                 .as_ref()
                 .is_some_and(|c: &CsvColumns| c.is_row(line, &base))
         };
-        let Some(found) = records.next(&mut raw, is_row)? else {
+        let found = match records.next(&mut raw, is_row) {
+            // One row is that where reading breaks off.
+            Err(error) if input::is_damage(&error) && columns.is_some() => return Ok(rows + 1),
+            found => found?,
+        };
+        let Some(found) = found else {
             break;
         };
         match columns {
@@ -100,20 +111,20 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
                 let path = path.to_owned();
                 return Err(PairsError::Utf16 { path });
             }
-            None => columns = Some(CsvColumns::of_header(path, &raw, delimiter)?),
+            None => columns = Some(CsvColumns::of_header(path, &raw, delimiter, options)?),
             Some(_) => rows += 1,
         }
     }
     match columns {
         Some(_) => Ok(rows),
         // An empty file gives the error of a header without columns.
-        None => CsvColumns::of_header(path, b"", delimiter).map(|_| 0),
+        None => CsvColumns::of_header(path, b"", delimiter, options).map(|_| 0),
     }
 }
 
 /// Reads a CSV file record by record.
 struct CsvReader {
-    records: CsvRecords<BufReader<File>>,
+    records: CsvRecords<ListText>,
     splitter: FieldSplitter,
     columns: CsvColumns,
     path: PathBuf,
@@ -125,13 +136,14 @@ struct CsvReader {
 }
 
 impl CsvReader {
-    fn open(path: &Path, delimiter: u8) -> io::Result<Self> {
-        let input = BufReader::new(File::open(path)?);
+    fn open(path: &Path, delimiter: u8, options: &PairOptions) -> io::Result<Self> {
+        let input = input::open(path)?;
         let mut records = CsvRecords::new(input, delimiter, MAX_LINE_BYTES);
         let mut raw = Vec::new();
         records.next(&mut raw, |_| false)?;
         // Counting the rows checked this header, so an error means that the file has changed since.
-        let columns = CsvColumns::of_header(path, &raw, delimiter).map_err(io::Error::other)?;
+        let columns = CsvColumns::of_header(path, &raw, delimiter, options);
+        let columns = columns.map_err(io::Error::other)?;
         let (path, base) = (path.to_owned(), base_of(path));
         Ok(Self {
             records,

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use image::ImageFormat;
 
+use super::input::PACKINGS;
+
 /// File extensions that are taken for images without reading the content; case-insensitive.
 pub const IMAGE_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
 
@@ -41,6 +43,15 @@ pub(crate) fn is_image(path: &Path) -> bool {
     ];
     let is_readable = |format| readable.contains(&format);
     read.is_ok() && image::guess_format(&head).is_ok_and(is_readable)
+}
+
+/// As [`ending_of`], without the ending of a compression that is read: `jsonl` of `pairs.jsonl.gz`.
+pub(super) fn unpacked_ending(path: &Path) -> String {
+    let ending = ending_of(path);
+    let unpacked = PACKINGS
+        .iter()
+        .find_map(|(_, _, packed)| ending.strip_suffix(packed)?.strip_suffix('.'));
+    unpacked.map(str::to_owned).unwrap_or(ending)
 }
 
 /// The ending of a file's name in lower case, without the dot; of a compressed file the one before

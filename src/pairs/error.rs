@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use super::input::is_damage;
 use crate::disk;
 
 /// The sources cannot be read at all.
@@ -77,7 +78,7 @@ pub enum PairsError {
         /// `image` or `caption`.
         missing: &'static str,
         /// The names that are understood.
-        accepted: &'static [&'static str],
+        accepted: Vec<String>,
         /// The columns that the header has.
         found: Vec<String>,
         /// What to do; completes the sentence.
@@ -131,13 +132,27 @@ pub enum PairsError {
         /// What the system says, with the path that it was met at.
         source: io::Error,
     },
+    /// The beginning of a file cannot be read because it is damaged.
+    #[error("{source}; get the file again")]
+    Damaged {
+        /// What is wrong, with the path and the place.
+        source: io::Error,
+    },
     /// The system refuses to read a file.
     #[error("{source}{}", reading_advice(source))]
     Read {
         /// What the system says, with the path.
-        #[from]
         source: io::Error,
     },
+}
+
+impl From<io::Error> for PairsError {
+    fn from(source: io::Error) -> Self {
+        match is_damage(&source) {
+            true => Self::Damaged { source },
+            false => Self::Read { source },
+        }
+    }
 }
 
 /// The advice after the system's error where reading failed: for a process at its limits the text for

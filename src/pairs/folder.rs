@@ -10,6 +10,7 @@
 //! skipped add up to what lies in the folder, apart from what the caller sets apart: anchor sets, which
 //! may be built within the folder of their pictures.
 
+use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,13 +18,12 @@ use serde_json::Map;
 use walkdir::{DirEntry, WalkDir};
 
 use super::beside::{FolderTexts, is_text};
-use super::endings::{ending_of, is_image, is_unread_image};
+use super::endings::{ending_of, is_image, is_image_name, is_unread_image};
 use super::formats::{self, LISTS};
-use super::lines::BOM;
 use super::path_text::text_of;
 use super::record;
 use super::source::{DraftIterator, PairDraft, PairSource};
-use super::{PairOrigin, RowError, RowRejection};
+use super::{PairOptions, PairOrigin, RowError, RowRejection};
 use crate::disk;
 use crate::remedy::InputRemedy;
 use crate::stand_in::stand_in_of_texts;
@@ -144,14 +144,20 @@ impl Iterator for FolderWalk {
 
 /// A folder that is not read yet.
 struct UnreadFolder {
+    class_template: Option<String>,
     root: PathBuf,
     is_apart: FolderTest,
     rows: u64,
 }
 
 /// Counts the rows: images, what is skipped, and the places that cannot be read.
-pub(super) fn open(folder: &Path, is_apart: FolderTest) -> Box<dyn PairSource> {
+pub(super) fn open(
+    folder: &Path,
+    is_apart: FolderTest,
+    options: &PairOptions,
+) -> Box<dyn PairSource> {
     Box::new(UnreadFolder {
+        class_template: options.class_template.clone(),
         root: folder.to_owned(),
         is_apart,
         rows: FolderWalk::new(folder, is_apart).fold(0, |rows, _| rows + 1),
@@ -164,7 +170,10 @@ impl PairSource for UnreadFolder {
     }
 
     fn drafts(&mut self) -> std::io::Result<DraftIterator> {
-        Ok(Box::new(FolderReader::open(&self.root, self.is_apart)))
+        Ok(Box::new(FolderReader {
+            class_template: self.class_template.clone(),
+            ..FolderReader::open(&self.root, self.is_apart)
+        }))
     }
 }
 
@@ -225,8 +234,90 @@ fn is_broken_link(path: &Path) -> bool {
     is_link && matches!(disk::found(path), Ok(None))
 }
 
+/// The files of a folder of archives or tables that are none of them.
+struct OtherFiles {
+    root: PathBuf,
+    is_apart: FolderTest,
+    /// The archives or tables.
+    read: HashSet<PathBuf>,
+    rows: u64,
+}
+
+/// The other files of a folder whose archives or tables are sources: each is a row that is left out.
+pub(super) fn others(
+    folder: &Path,
+    is_apart: FolderTest,
+    read: HashSet<PathBuf>,
+) -> Box<dyn PairSource> {
+    let mut others = OtherFiles {
+        root: folder.to_owned(),
+        is_apart,
+        read,
+        rows: 0,
+    };
+    others.rows = others.entries().count() as u64;
+    Box::new(others)
+}
+
+impl OtherFiles {
+    fn entries(&self) -> impl Iterator<Item = RowError> + use<> {
+        let read = self.read.clone();
+        let entries = FolderWalk::new(&self.root, self.is_apart);
+        entries.filter_map(move |entry| match entry {
+            Err(error) => Some(error),
+            Ok(entry) if read.contains(entry.path()) => None,
+            Ok(entry) => {
+                let reason = left_out(&entry).unwrap_or_else(|| RowRejection::NoTextFile {
+                    expected: entry.path().with_extension("txt"),
+                });
+                Some(refused(entry.into_path(), reason))
+            }
+        })
+    }
+}
+
+impl PairSource for OtherFiles {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn drafts(&mut self) -> std::io::Result<DraftIterator> {
+        Ok(Box::new(self.entries().map(Err)))
+    }
+}
+
+/// The archives of a folder, else its tables, if there is no image in it or in a folder of it.
+pub(super) fn shards_of(folder: &Path) -> Vec<PathBuf> {
+    let (mut archives, mut tables) = (Vec::new(), Vec::new());
+    let entries = WalkDir::new(folder)
+        .follow_links(true)
+        .max_depth(2)
+        .sort_by_file_name();
+    let seen = entries.into_iter().filter_entry(|entry| !is_hidden(entry));
+    for entry in seen.flatten() {
+        let path = entry.path();
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        if is_image_name(path) {
+            return Vec::new();
+        }
+        match formats::named(path) {
+            Some(format) if format.is_text => {}
+            Some(format) if format.packed => archives.push(entry.into_path()),
+            Some(_) => tables.push(entry.into_path()),
+            None => {}
+        }
+    }
+    match archives.is_empty() {
+        true => tables,
+        false => archives,
+    }
+}
+
 /// Reads a folder file by file.
 struct FolderReader {
+    class_template: Option<String>,
     root: PathBuf,
     entries: FolderWalk,
 }
@@ -234,6 +325,7 @@ struct FolderReader {
 impl FolderReader {
     fn open(root: &Path, is_apart: FolderTest) -> Self {
         Self {
+            class_template: None,
             root: root.to_owned(),
             entries: FolderWalk::new(root, is_apart),
         }
@@ -266,15 +358,19 @@ fn skip_reason(entry: &DirEntry) -> Option<RowRejection> {
 
 /// The advice for a file in a folder that is not an image.
 fn advice_of_ending(ending: &str) -> (String, Option<InputRemedy>) {
-    if formats::all_endings().any(|known| known == ending) {
+    let unpacked = ending.trim_end_matches(".gz").trim_end_matches(".zst");
+    if formats::all_endings().any(|known| known == unpacked) {
         let advice = format!(
             "if it lists pairs, give it as a source of its own, or name it {} at the top of the folder",
-            formats::either("pairs.", formats::usual_endings())
+            formats::either(
+                "",
+                LISTS.into_iter().filter(|name| name.starts_with("pairs."))
+            )
         );
         return (advice, Some(InputRemedy::OwnSource));
     }
     let (advice, remedy) = match ending {
-        "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.xz" | "zip" | "7z" | "gz" => (
+        "tar.xz" | "tar.bz2" | "zip" | "7z" | "gz" => (
             "unpack it, and give the folder that comes out as a source",
             Some(InputRemedy::OwnSource),
         ),
@@ -284,6 +380,16 @@ fn advice_of_ending(ending: &str) -> (String, Option<InputRemedy>) {
         ),
     };
     (advice.to_owned(), remedy)
+}
+
+impl FolderReader {
+    /// The caption of an image by the folder that it lies in; `None` at the top, and without a template.
+    fn caption_of_class(&self, image: &Path) -> Option<Vec<String>> {
+        let template = self.class_template.as_ref()?;
+        let class = image.parent().filter(|folder| *folder != self.root)?;
+        let class = text_of(Path::new(class.file_name()?)).replace('_', " ");
+        Some(vec![template.replace("{}", class.trim())])
+    }
 }
 
 impl Iterator for FolderReader {
@@ -304,7 +410,11 @@ impl Iterator for FolderReader {
             file: image.clone(),
             row: None,
         };
-        let captions = match captions_of(&image, &texts) {
+        let of_class = texts
+            .is_empty()
+            .then(|| self.caption_of_class(&image))
+            .flatten();
+        let captions = match of_class.map_or_else(|| captions_of(&image, &texts), Ok) {
             Ok(captions) => captions,
             Err(reason) => return Some(Err(RowError { origin, reason })),
         };
@@ -339,28 +449,7 @@ fn captions_of(image: &Path, texts: &[PathBuf]) -> Result<Vec<String>, RowReject
                 advice,
             });
         }
-        let bytes = bytes.strip_prefix(BOM).unwrap_or(&bytes);
-        let text = str::from_utf8(bytes).map_err(|error| RowRejection::Utf8 {
-            at: error.valid_up_to() + 1,
-        })?;
-        if let Some(list) = record::list_of_file(text)? {
-            captions.extend(list);
-            continue;
-        }
-        // Blank lines are dropped by `trimmed`, which also refuses a file without captions.
-        let lines = text.lines().filter(|line| !is_translation(line));
-        captions.extend(lines.map(str::to_owned));
+        captions.extend(record::texts_of_file(&bytes)?);
     }
     record::trimmed(captions)
-}
-
-/// `pt_BR.utf8=Um gato.`
-fn is_translation(line: &str) -> bool {
-    line.split_once(".utf8=").is_some_and(|(locale, _)| {
-        !locale.is_empty()
-            && locale.len() <= 16
-            && locale
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_@-".contains(&byte))
-    })
 }

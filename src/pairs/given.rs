@@ -9,7 +9,7 @@ use super::lines::MAX_LINE_BYTES;
 use super::pair::IMAGE_NAMES;
 use super::record;
 use super::source::{DraftIterator, NamedSource, PairSource};
-use super::{PairOrigin, PairReader, RowError, RowRejection};
+use super::{PairOptions, PairOrigin, PairReader, RowError, RowRejection};
 use crate::image_source::ImageSource;
 
 /// A pair provided by the caller.
@@ -35,6 +35,7 @@ pub fn given(list: PathBuf, pairs: Vec<GivenPair>) -> PairReader {
             source: Box::new(source),
             listed: None,
         }],
+        &PairOptions::default(),
         |_| false,
     )
 }
@@ -67,7 +68,8 @@ impl PairSource for GivenSource {
                 let reason = RowRejection::TooLong { limit };
                 return Err(RowError { origin, reason });
             }
-            let mut draft = record::from_json(fields, Path::new(""), origin)?;
+            let mut draft =
+                record::from_json(fields, &PairOptions::default(), Path::new(""), origin)?;
             draft.image = image;
             Ok(draft)
         })))

@@ -5,31 +5,35 @@
 //! taken, and the others are dropped; where none has, the row is skipped ([`RowRejection::KeysAlike`]). A duplicate
 //! key, at any depth, and an integer that would be rounded skip the row too.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
-use fs_err::File;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::checked::{CheckedValue, rounded_integer};
+use super::input::{self, ListText};
 use super::lines::{BOM, LineOutcome, MAX_LINE_BYTES, next_line};
 use super::path_text::with_bytes_read;
 use super::record;
 use super::source::{DraftIterator, PairDraft, PairSource, base_of};
-use super::{PairOrigin, PairsError, RowError, RowRejection};
+use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection};
 
 /// A file whose lines are counted.
 struct JsonlFile {
     path: PathBuf,
+    options: PairOptions,
     rows: u64,
 }
 
 /// Counts the lines that are not blank.
-pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
-    let path = path.to_owned();
-    let rows = count(&path)?;
-    Ok(Box::new(JsonlFile { path, rows }))
+pub(super) fn open(path: &Path, options: &PairOptions) -> Result<Box<dyn PairSource>, PairsError> {
+    let rows = count(path)?;
+    Ok(Box::new(JsonlFile {
+        path: path.to_owned(),
+        options: options.clone(),
+        rows,
+    }))
 }
 
 impl PairSource for JsonlFile {
@@ -38,12 +42,15 @@ impl PairSource for JsonlFile {
     }
 
     fn drafts(&mut self) -> io::Result<DraftIterator> {
-        Ok(Box::new(JsonlReader::open(&self.path)?))
+        Ok(Box::new(JsonlReader::open(
+            &self.path,
+            self.options.clone(),
+        )?))
     }
 }
 
 fn count(path: &Path) -> Result<u64, PairsError> {
-    let mut input = BufReader::new(File::open(path)?);
+    let mut input = input::open(path)?;
     let marked = |head: &[u8]| head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
     // Without a byte order mark, the first letter has a zero byte beside it.
     let unmarked = |head: &[u8]| {
@@ -61,7 +68,11 @@ fn count(path: &Path) -> Result<u64, PairsError> {
     let mut blank = true;
     let mut first = true;
     loop {
-        let mut chunk = input.fill_buf()?;
+        let mut chunk = match input.fill_buf() {
+            // One row is that where reading breaks off.
+            Err(error) if input::is_damage(&error) && !first => return Ok(rows + 1),
+            chunk => chunk?,
+        };
         let length = chunk.len();
         if length == 0 {
             // A last line without an end counts too.
@@ -85,8 +96,9 @@ fn count(path: &Path) -> Result<u64, PairsError> {
 
 /// Reads a JSONL file line by line.
 struct JsonlReader {
-    input: BufReader<File>,
+    input: ListText,
     path: PathBuf,
+    options: PairOptions,
     base: PathBuf,
     line: Vec<u8>,
     row: u64,
@@ -94,10 +106,11 @@ struct JsonlReader {
 }
 
 impl JsonlReader {
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path, options: PairOptions) -> io::Result<Self> {
         Ok(Self {
-            input: BufReader::new(File::open(path)?),
+            input: input::open(path)?,
             path: path.to_owned(),
+            options,
             base: base_of(path),
             line: Vec::new(),
             row: 0,
@@ -111,7 +124,7 @@ impl JsonlReader {
             Ok(object) => object,
             Err(reason) => return Err(RowError { origin, reason }),
         };
-        record::from_json(object, &self.base, origin)
+        record::from_json(object, &self.options, &self.base, origin)
     }
 
     fn origin(&self) -> PairOrigin {

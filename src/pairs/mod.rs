@@ -16,6 +16,15 @@
 //! | `reader.rs` | [`PairReader`]: several sources in order, ids, the check of each image |
 //! | `record.rs` | reads the fields of a record |
 //! | `jsonl.rs` | one JSON object per line |
+//! | `json.rs` | a JSON list of objects |
+//! | `parquet.rs` | Parquet, with images in it or as paths; `parquet/values.rs` its values as JSON |
+//! | `shards.rs` | WebDataset archives; `shards/members.rs` the members of a tar |
+//! | `expand.rs` | ranges in names: `{000..150}.tar` |
+//! | `coco.rs` | COCO captions |
+//! | `token.rs` | token files of Flickr8k and Flickr30k |
+//! | `layout.rs` | where images of published lists lie |
+//! | `options.rs` | [`PairOptions`]: columns, captions, limits |
+//! | `input.rs` | the text of a list, unpacked while it is read |
 //! | `csv.rs` | CSV and TSV with a header; `csv/columns.rs` the header, `csv/fields.rs` a row, `csv/splitter.rs` its fields |
 //! | `records.rs` | CSV records as slices of bytes, with their lines |
 //! | `given.rs` | [`given`]: pairs that are in memory |
@@ -32,7 +41,10 @@
 //!
 //! # What every format shares
 //! * **Image paths** are relative to the folder of the file that names them; absolute paths are
-//!   taken as they are. For a folder they are relative to that folder.
+//!   taken as they are. For a folder they are relative to that folder. **Lists that come with their pictures**, those found
+//!   in a folder, Parquet, COCO and token files, name no image outside their folder unless
+//!   [`PairOptions::allow_outside`] says so; a list that is given by its own name may name any file. Nothing is
+//!   fetched from an address.
 //! * **Ids.** The record's own `id` (text or integer) if it has one; a second row with the same id
 //!   is an error that names both rows. Otherwise the image path as written, and where that is
 //!   taken already, the same with `#2`, `#3`, ... in the order of reading. A row that is skipped
@@ -46,24 +58,34 @@
 
 mod beside;
 mod checked;
+mod coco;
 mod csv;
 mod endings;
 mod error;
+mod expand;
 mod folder;
 mod formats;
 mod given;
 mod id;
+mod input;
+mod json;
 mod jsonl;
+mod layout;
 mod lines;
 mod open;
+mod options;
 mod other;
 mod pair;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub mod path_text;
 mod reader;
 mod record;
 mod records;
 mod row_error;
+mod shards;
 mod source;
+mod token;
 
 #[cfg(test)]
 use std::path::PathBuf;
@@ -81,8 +103,9 @@ pub use self::id::id_fault;
 pub(crate) use self::jsonl::object_of as row_object;
 pub use self::lines::MAX_LINE_BYTES;
 pub(crate) use self::lines::{LineOutcome, next_line};
-pub use self::open::open;
 pub(crate) use self::open::open_without;
+pub use self::open::{open, open_with};
+pub use self::options::{CaptionChoice, PairOptions};
 pub use self::pair::{Pair, PairOrigin};
 pub use self::reader::PairReader;
 pub(crate) use self::record::{MetadataFields, json_message, metadata_fields, type_name};

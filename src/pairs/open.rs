@@ -3,18 +3,23 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::expand::expanded;
 use super::folder::FolderTest;
 use super::formats::{self, LISTS};
 use super::other::other_format;
 use super::source::NamedSource;
-use super::{PairReader, PairsError, folder};
+use super::{PairOptions, PairReader, PairsError, folder};
 
 /// Opens sources of pairs, to be read in the order given.
 ///
 /// Each path is a file of one of the [`FORMATS`](super::FORMATS), or a folder of images. A folder that holds
-/// a list of its own (`pairs.jsonl`, `pairs.csv`, `pairs.tsv`, `metadata.jsonl` or `metadata.csv`, the first
+/// a list of its own (`pairs.jsonl`, `pairs.csv`, `pairs.tsv`, `pairs.json`,
+/// `pairs.parquet`, `metadata.jsonl`, `metadata.csv` or `metadata.parquet`, the first
 /// of these that exists) is read through that list; its images that the list does not name are rows that are
 /// skipped.
+///
+/// A folder of archives or Parquet files without an image stands for these files, in the order of their names, and
+/// a path with a range, `shards/{00000..00150}.tar`, for those of the range.
 ///
 /// Every file is read once here, to count its rows and check its header; no row is kept.
 ///
@@ -22,18 +27,31 @@ use super::{PairReader, PairsError, folder};
 /// [`PairsError`]: a path is missing, of an unknown kind, cannot be read or is given twice, a
 /// header lacks a column, or there is no row at all.
 pub fn open(paths: &[PathBuf]) -> Result<PairReader, PairsError> {
-    open_without(paths, |_| false)
+    open_with(paths, &PairOptions::default())
 }
 
-/// As [`open`], without the folders below a given one for which `is_apart` holds: neither they nor their
+/// As [`open`], with options.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(paths: &[PathBuf], options: &PairOptions) -> Result<PairReader, PairsError> {
+    open_without(paths, options, |_| false)
+}
+
+/// As [`open_with`], without the folders below a given one for which `is_apart` holds: neither they nor their
 /// files are rows.
 pub(crate) fn open_without(
     paths: &[PathBuf],
+    options: &PairOptions,
     is_apart: FolderTest,
 ) -> Result<PairReader, PairsError> {
     let mut sources = Vec::with_capacity(paths.len());
     let mut given = HashSet::new();
-    for path in paths {
+    let paths = paths
+        .iter()
+        .flat_map(|path| expanded(path).unwrap_or_else(|| vec![path.clone()]));
+    let paths: Vec<PathBuf> = paths.collect();
+    for path in &paths {
         let canonical = fs_err::canonicalize(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
                 PairsError::Missing {
@@ -46,17 +64,25 @@ pub(crate) fn open_without(
         if !given.insert(canonical) {
             return Err(PairsError::GivenTwice { path: path.clone() });
         }
-        sources.push(survey(path, is_apart)?);
+        sources.extend(survey(path, options, is_apart)?);
     }
     if sources.iter().all(|named| named.source.rows() == 0) {
-        return Err(PairsError::NoPairs {
-            paths: paths.to_vec(),
-        });
+        return Err(PairsError::NoPairs { paths });
     }
-    Ok(PairReader::new(sources, is_apart))
+    Ok(PairReader::new(sources, options, is_apart))
 }
 
-fn survey(path: &Path, is_apart: FolderTest) -> Result<NamedSource, PairsError> {
+/// The sources that a path stands for: one, or those of a folder of archives or tables.
+fn survey(
+    path: &Path,
+    options: &PairOptions,
+    is_apart: FolderTest,
+) -> Result<Vec<NamedSource>, PairsError> {
+    let source = |path: &Path, source| NamedSource {
+        path: path.to_owned(),
+        source,
+        listed: None,
+    };
     let by_name = formats::named(path);
     let metadata = fs_err::metadata(path)?;
     if metadata.is_dir() {
@@ -66,22 +92,30 @@ fn survey(path: &Path, is_apart: FolderTest) -> Result<NamedSource, PairsError> 
             });
         }
         if let Some(name) = LISTS.into_iter().find(|name| path.join(name).is_file()) {
-            let mut list = survey(&path.join(name), is_apart)?;
-            list.listed = Some((path.to_owned(), name));
-            return Ok(list);
+            let mut lists = survey(&path.join(name), options, is_apart)?;
+            for list in &mut lists {
+                list.listed = Some((path.to_owned(), name));
+            }
+            return Ok(lists);
         }
-        return Ok(NamedSource {
-            path: path.to_owned(),
-            source: folder::open(path, is_apart),
-            listed: None,
-        });
+        let shards = folder::shards_of(path);
+        if shards.is_empty() {
+            return Ok(vec![source(path, folder::open(path, is_apart, options))]);
+        }
+        let mut sources = Vec::with_capacity(shards.len() + 1);
+        for shard in &shards {
+            sources.extend(survey(shard, options, is_apart)?);
+        }
+        let others = folder::others(path, is_apart, shards.into_iter().collect());
+        sources.push(source(path, others));
+        return Ok(sources);
     }
     if !metadata.is_file() {
         return Err(PairsError::DeviceForFile {
             path: path.to_owned(),
         });
     }
-    if let Some((format, advice)) = other_format(path)? {
+    if let Some((format, advice)) = other_format(path, by_name)? {
         let usual = formats::either(".", formats::usual_endings());
         return Err(PairsError::OtherFormat {
             path: path.to_owned(),
@@ -93,9 +127,5 @@ fn survey(path: &Path, is_apart: FolderTest) -> Result<NamedSource, PairsError> 
         path: path.to_owned(),
         formats: formats::either(".", formats::all_endings()),
     })?;
-    Ok(NamedSource {
-        path: path.to_owned(),
-        source: (format.open)(path)?,
-        listed: None,
-    })
+    Ok(vec![source(path, (format.open)(path, options)?)])
 }

@@ -1,23 +1,35 @@
 //! Detects files in unsupported formats, and says what to convert them to.
 
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, Read as _};
 use std::path::Path;
 
-use fs_err::File;
 use serde::de::IgnoredAny;
 
-use super::endings::ending_of;
-use super::formats::{COCO, IMAGE, JSON, UNREAD_BEGINNINGS, UNREAD_ENDINGS};
+use super::endings::{ending_of, unpacked_ending};
+use super::formats::{COCO, IMAGE, JSON, PairFormat, UNREAD_BEGINNINGS, UNREAD_ENDINGS};
+use super::input;
 use super::lines::BOM;
 use crate::stand_in::stand_in;
 
 /// The format of an unsupported file that was given as pairs, and the advice, in which `{formats}` stands for
-/// the supported extensions; `None` for a file that may be read. Reads its first 4 KiB.
-pub(super) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'static str)>> {
+/// the supported extensions; `None` for a file that may be read. Reads its first 4 KiB, unpacked.
+/// A file whose name is that of a format that is not text is left to that format.
+pub(super) fn other_format(
+    path: &Path,
+    by_name: Option<&PairFormat>,
+) -> io::Result<Option<(&'static str, &'static str)>> {
     let mut head = Vec::new();
-    File::open(path)?.take(4096).read_to_end(&mut head)?;
+    let read = input::open(path)?.take(4096).read_to_end(&mut head);
+    // What is left of a damaged file is read.
+    match read {
+        Err(error) if input::is_damage(&error) && !head.is_empty() => {}
+        read => drop(read?),
+    }
     if let Some(found) = stand_in(&head) {
         return Ok(Some(found));
+    }
+    if by_name.is_some_and(|format| !format.is_text) {
+        return Ok(None);
     }
     let begun = UNREAD_BEGINNINGS
         .iter()
@@ -33,8 +45,12 @@ pub(super) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
     let text = String::from_utf8_lossy(&head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let ending = ending_of(path);
-    let is_lines = ["jsonl", "ndjson"].contains(&ending.as_str());
-    let is_table = ["csv", "tsv"].contains(&ending.as_str());
+    let unpacked = unpacked_ending(path);
+    let is_lines = ["jsonl", "ndjson"].contains(&unpacked.as_str());
+    let is_table = ["csv", "tsv"].contains(&unpacked.as_str());
+    if unpacked == "json" {
+        return Ok(None);
+    }
     // Rows of a .jsonl file may have such keys too.
     let is_whole = !is_table && text.starts_with(['[', '{']) && is_one_value(path)?;
     let is_coco = text.contains("\"annotations\"") && text.contains("\"images\"");
@@ -54,7 +70,7 @@ pub(super) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
 
 /// Whether a file is exactly one JSON value. In a file of several rows only the first is read.
 fn is_one_value(path: &Path) -> io::Result<bool> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = input::open(path)?;
     if file.fill_buf()?.starts_with(BOM) {
         file.consume(BOM.len());
     }

@@ -1,13 +1,15 @@
 //! Several sources in order: assigns ids and checks each image.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 
 use super::beside::NormalizedNames;
 use super::folder::FolderTest;
+use super::layout::is_within;
+use super::path_text::path_of;
 use super::source::{DraftIterator, NamedSource, PairDraft, look_for};
-use super::{Pair, PairOrigin, RowError, RowRejection, folder};
+use super::{CaptionChoice, Pair, PairOptions, PairOrigin, RowError, RowRejection, folder};
 use crate::image_source::ImageSource;
 use crate::printable;
 
@@ -31,6 +33,10 @@ pub struct PairReader {
     is_apart: FolderTest,
     rows_read: u64,
     pairs_read: u64,
+    captions: CaptionChoice,
+    allow_outside: bool,
+    /// Further pairs of the row that was read last.
+    pending: VecDeque<Pair>,
 }
 
 /// The first half of the id's BLAKE3 hash: at ten million ids, two different ones meet with a
@@ -48,8 +54,15 @@ struct SeenId {
 }
 
 impl PairReader {
-    pub(super) fn new(sources: Vec<NamedSource>, is_apart: FolderTest) -> Self {
+    pub(super) fn new(
+        sources: Vec<NamedSource>,
+        options: &PairOptions,
+        is_apart: FolderTest,
+    ) -> Self {
         Self {
+            captions: options.captions,
+            allow_outside: options.allow_outside,
+            pending: VecDeque::new(),
             sources,
             current: 0,
             drafts: None,
@@ -65,7 +78,7 @@ impl PairReader {
 
     /// Rows that the sources held when they were opened (for a folder: images). The reader yields
     /// at most this many items, fewer where rows of a CSV file become one pair, and one more for each
-    /// image of a folder that its list does not name.
+    /// image of a folder that its list does not name, and for each further caption where each makes a pair.
     pub fn expected_rows(&self) -> Option<u64> {
         Some(self.sources.iter().map(|named| named.source.rows()).sum())
     }
@@ -114,6 +127,10 @@ impl PairReader {
             origin,
             ..
         } = draft;
+        if let (ImageSource::File(path), true) = (&image, self.leaves_folder(&written)) {
+            let reason = RowRejection::ImageOutside { path: path.clone() };
+            return Err(RowError { origin, reason });
+        }
         let image = match image {
             ImageSource::File(path) => self.stored_names.stored(path).into(),
             held => held,
@@ -140,6 +157,32 @@ impl PairReader {
             }),
             Err(reason) => Err(RowError { origin, reason }),
         }
+    }
+
+    /// Whether a list that comes with its pictures names an image elsewhere.
+    fn leaves_folder(&self, written: &str) -> bool {
+        let named = &self.sources[self.current];
+        let is_confined = named.listed.is_some() || named.source.is_confined();
+        is_confined && !self.allow_outside && !is_within(&path_of(written))
+    }
+
+    /// The first of the pairs that the captions of an image make; the others come next.
+    fn divide(&mut self, mut pair: Pair) -> Pair {
+        let mut divided = self
+            .captions
+            .of(std::mem::take(&mut pair.captions))
+            .into_iter();
+        pair.captions = divided.next().unwrap_or_default();
+        for captions in divided {
+            let id = self.derive(&pair.id, &pair.origin);
+            let more = Pair {
+                id,
+                captions,
+                ..pair.clone()
+            };
+            self.pending.push_back(more);
+        }
+        pair
     }
 
     fn claim(&mut self, id: String, origin: &PairOrigin) -> Result<String, RowRejection> {
@@ -199,6 +242,10 @@ impl Iterator for PairReader {
     type Item = Result<Pair, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(pair) = self.pending.pop_front() {
+            self.pairs_read += 1;
+            return Some(Ok(pair));
+        }
         while self.current < self.sources.len() {
             match self.draft() {
                 Some(Ok(draft)) => {
@@ -207,7 +254,7 @@ impl Iterator for PairReader {
                         // Only a list in a folder needs them, to tell what it leaves out.
                         self.named.extend(draft.image.path().and_then(path_hash));
                     }
-                    let pair = self.finish(draft);
+                    let pair = self.finish(draft).map(|pair| self.divide(pair));
                     self.pairs_read += u64::from(pair.is_ok());
                     return Some(pair);
                 }

@@ -5,21 +5,42 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::id::id_fault;
+use super::lines::BOM;
 use super::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
 use super::path_text::path_of;
 use super::source::PairDraft;
-use super::{PairOrigin, RowError, RowRejection};
+use super::{PairOptions, PairOrigin, RowError, RowRejection};
+use crate::image_source::ImageSource;
 
 /// Reads a JSON object as a draft; all fields but image, captions and id become its meta.
 pub(super) fn from_json(
     mut object: Map<String, Value>,
+    options: &PairOptions,
     base: &Path,
     origin: PairOrigin,
 ) -> Result<PairDraft, RowError> {
-    match parts(&mut object) {
-        Ok((id, written, captions)) => Ok(PairDraft {
+    match image_of(&mut object, options) {
+        Ok(written) => {
+            let image = base.join(path_of(&written)).into();
+            with_image(object, image, written, options, base, origin)
+        }
+        Err(reason) => Err(RowError { origin, reason }),
+    }
+}
+
+/// Reads the fields of an object whose image, called `written`, is known.
+pub(super) fn with_image(
+    mut object: Map<String, Value>,
+    image: ImageSource,
+    written: String,
+    options: &PairOptions,
+    base: &Path,
+    origin: PairOrigin,
+) -> Result<PairDraft, RowError> {
+    match parts(&mut object, options) {
+        Ok((id, captions)) => Ok(PairDraft {
             id,
-            image: base.join(path_of(&written)).into(),
+            image,
             written,
             base: base.to_owned(),
             captions,
@@ -31,20 +52,35 @@ pub(super) fn from_json(
     }
 }
 
+/// The path of the image as written.
+fn image_of(
+    object: &mut Map<String, Value>,
+    options: &PairOptions,
+) -> Result<String, RowRejection> {
+    let field = match &options.image_column {
+        Some(name) => object.remove(name).map(|value| (name.as_str(), value)),
+        None => take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?,
+    };
+    let (name, value) = field.ok_or(RowRejection::NoImage)?;
+    match value {
+        Value::String(text) if text.trim().is_empty() => Err(RowRejection::NoImage),
+        Value::String(text) => Ok(text.trim().to_owned()),
+        other => Err(wrong_type(name, "the path of an image as text", &other)),
+    }
+}
+
+/// The id and the captions.
 fn parts(
     object: &mut Map<String, Value>,
-) -> Result<(Option<String>, String, Vec<String>), RowRejection> {
-    let (name, value) = take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?
-        .ok_or(RowRejection::NoImage)?;
-    let written = match value {
-        Value::String(text) if text.trim().is_empty() => return Err(RowRejection::NoImage),
-        Value::String(text) => text.trim().to_owned(),
-        other => return Err(wrong_type(name, "the path of an image as text", &other)),
+    options: &PairOptions,
+) -> Result<(Option<String>, Vec<String>), RowRejection> {
+    let field = match &options.caption_column {
+        Some(name) => object.remove(name).map(|value| (name.as_str(), value)),
+        None => take(object, CAPTION_NAMES, "caption", expanded)?,
     };
-    let (name, value) =
-        take(object, CAPTION_NAMES, "caption", expanded)?.ok_or(RowRejection::NoCaption)?;
+    let (name, value) = field.ok_or(RowRejection::NoCaption)?;
     let captions = captions_of(name, value)?;
-    Ok((own_id(object)?, written, captions))
+    Ok((own_id(object)?, captions))
 }
 
 /// The id of a record, if it has one.
@@ -161,7 +197,7 @@ pub(super) fn unblank(texts: impl IntoIterator<Item = String>) -> Vec<String> {
 /// # Errors
 /// [`RowRejection::ListText`] for a list or an object of something else, also one that is broken, so that its
 /// lines would be taken for captions.
-pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, RowRejection> {
+fn list_of_file(text: &str) -> Result<Option<Vec<String>>, RowRejection> {
     let text = text.trim();
     if let Some(list) = list_within(text)? {
         return Ok(Some(list));
@@ -176,6 +212,30 @@ pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, RowRejecti
         }),
         false => Ok(None),
     }
+}
+
+/// The texts of a file of captions: each line that is not blank, or those of a JSON list.
+pub(super) fn texts_of_file(bytes: &[u8]) -> Result<Vec<String>, RowRejection> {
+    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+    let text = str::from_utf8(bytes).map_err(|error| RowRejection::Utf8 {
+        at: error.valid_up_to() + 1,
+    })?;
+    if let Some(list) = list_of_file(text)? {
+        return Ok(list);
+    }
+    let lines = text.lines().filter(|line| !is_translation(line));
+    Ok(lines.map(str::to_owned).collect())
+}
+
+/// `pt_BR.utf8=Um gato.`
+fn is_translation(line: &str) -> bool {
+    line.split_once(".utf8=").is_some_and(|(locale, _)| {
+        !locale.is_empty()
+            && locale.len() <= 16
+            && locale
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_@-".contains(&byte))
+    })
 }
 
 /// The texts of a caption that is a JSON list. `[sic] a dog` and `[2012]` are not lists.

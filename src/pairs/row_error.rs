@@ -168,6 +168,17 @@ pub enum RowRejection {
     /// All captions are blank.
     #[error("no caption: expected at least one that is not blank; add it or remove the row")]
     NoCaption,
+    /// Members of an archive that are no pair, since none is an image.
+    #[error("no image: no member of the archive has this name and the ending of an image; add it")]
+    NoImageMember,
+    /// A member of an archive that is larger than any that is read.
+    #[error("too large: {bytes} bytes, at most {limit} are read; make it smaller")]
+    MemberTooLarge {
+        /// Its size, as the archive states it.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// An image without a text file beside it.
     #[error("no caption: expected {}; add it, or move the image elsewhere", .expected.display())]
     NoTextFile {
@@ -213,6 +224,15 @@ pub enum RowRejection {
     ImageIsAddress {
         /// The address.
         address: String,
+    },
+    /// A list that comes with its pictures names an image elsewhere.
+    #[error(
+        "the image lies outside the folder of the list that names it, which is refused because others wrote this list: \
+         {}; move the image into the folder", .path.display()
+    )]
+    ImageOutside {
+        /// The path, resolved.
+        path: PathBuf,
     },
     /// The operating system denies access to the image.
     #[error("cannot look at the image: {message}; check its path and permissions")]
@@ -280,6 +300,8 @@ impl RowRejection {
             Self::TooLong { .. } => "line too long",
             Self::NoImage => "no image named",
             Self::NoCaption => "no caption",
+            Self::NoImageMember => "no image in the archive",
+            Self::MemberTooLarge { .. } => "member too large",
             Self::NoTextFile { .. } => "no text file",
             Self::TextFile { .. } => "text file unreadable",
             Self::TextStandIn { .. } => "text file is a placeholder",
@@ -287,6 +309,7 @@ impl RowRejection {
             Self::ImageIsFolder { .. } => "image is a folder",
             Self::ImageIsDevice { .. } => "image is a pipe or device",
             Self::ImageIsAddress { .. } => "image is an address",
+            Self::ImageOutside { .. } => "image outside the folder",
             Self::ImageUnreadable { .. } => "image unreadable",
             Self::DuplicateId { .. } => "duplicate id",
             Self::FolderUnreadable { .. } => "folder unreadable",
@@ -310,6 +333,7 @@ impl RowRejection {
     pub(crate) fn remedy(&self) -> Option<InputRemedy> {
         match self {
             Self::NotListed { .. } => Some(InputRemedy::OwnSource),
+            Self::ImageOutside { .. } => Some(InputRemedy::AllowOutside),
             Self::NotRead { remedy, .. } => *remedy,
             _ => None,
         }

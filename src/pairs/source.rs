@@ -13,6 +13,11 @@ pub(super) trait PairSource: Send {
     /// How many rows it holds.
     fn rows(&self) -> u64;
 
+    /// Whether it may name no image outside its folder: lists that are published with their pictures.
+    fn is_confined(&self) -> bool {
+        false
+    }
+
     /// Reads it from its beginning; called once.
     ///
     /// # Errors
@@ -58,10 +63,8 @@ pub(super) fn look_for(image: &ImageSource, written: &str) -> Result<(), RowReje
     let ImageSource::File(image) = image else {
         return Ok(());
     };
-    if ["http://", "https://", "s3://"]
-        .iter()
-        .any(|scheme| written.starts_with(scheme))
-    {
+    let schemes = ["http://", "https://", "ftp://", "s3://", "gs://", "hf://"];
+    if schemes.iter().any(|scheme| written.starts_with(scheme)) {
         return Err(RowRejection::ImageIsAddress {
             address: written.to_owned(),
         });

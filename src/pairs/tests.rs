@@ -79,6 +79,52 @@ fn jsonl_reads_every_spelling_and_keeps_the_rest() {
 }
 
 #[test]
+fn a_compressed_list_has_the_rows_of_its_text() {
+    let row = |n: usize| {
+        format!(
+            "{{\"image\": \"a.jpg\", \"caption\": \"c{n}\", \"x\": {}}}\n",
+            (n as u32).wrapping_mul(2_654_435_761)
+        )
+    };
+    let text: String = (0..20_000).map(row).collect();
+    let zst = zstd::encode_all(text.as_bytes(), 3).unwrap();
+    let (pairs, errors) = read_text("p.jsonl.zst", &zst);
+    assert_eq!((pairs.len(), errors.len()), (20_000, 0));
+    assert_eq!(pairs[19_999].origin.row, Some(20_000));
+    // What is left of a file that is cut is read, and where it ends is told.
+    let (pairs, errors) = read_text("p.jsonl.zst", &zst[..zst.len() / 2]);
+    assert!(
+        pairs.len() > 1_000 && pairs.len() < 19_999,
+        "{}",
+        pairs.len()
+    );
+    let last = errors.last().unwrap();
+    assert!(
+        last.contains("broke off here") && last.contains("bytes of its text"),
+        "{last}"
+    );
+    for (name, separator) in [("p.csv.zst", ","), ("p.tsv.zst", "\t"), ("p.CSV.ZST", ",")] {
+        let text: String = (0..60_000)
+            .map(|n: usize| {
+                format!(
+                    "a.jpg{separator}{}\n",
+                    (n as u32).wrapping_mul(2_654_435_761)
+                )
+            })
+            .collect();
+        let zst = zstd::encode_all(format!("image{separator}text\n{text}").as_bytes(), 3).unwrap();
+        let (pairs, errors) = read_text(name, &zst);
+        assert_eq!(
+            (pairs.len(), errors.len(), pairs[0].captions.len()),
+            (1, 0, 60_000),
+            "{name}"
+        );
+        let (_, errors) = read_text(name, &zst[..zst.len() / 2]);
+        assert!(errors[0].contains("broke off here"), "{errors:?}");
+    }
+}
+
+#[test]
 fn jsonl_names_each_bad_row() {
     let mut text = Vec::new();
     for row in [
@@ -113,9 +159,9 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
     tar[257..262].copy_from_slice(b"ustar");
     let coco = br#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}"#;
     for (name, bytes, seems) in [
-        ("pairs.json", &coco[..], "COCO"),
-        ("coco.jsonl", &coco[..], "COCO"),
-        ("list.json", b"[]", "a JSON file"),
+        ("list.json", &br#"{"a": [1]}"#[..], "one JSON document"),
+        ("coco.jsonl", coco, "COCO"),
+        ("line.json", b"{}", "one JSON document"),
         (
             "pretty.jsonl",
             b"[\n {\n  \"image\": \"a.jpg\"\n }\n]\n",
@@ -126,11 +172,15 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
             b"{\n \"image\": \"a.jpg\"\n}\n",
             "one JSON document",
         ),
-        ("x.parquet", b"PAR1....PAR1", "Parquet"),
+        ("x.parquet", b"PAR1....PAR1", "no Parquet file, or damaged"),
         ("parquet.csv", b"PAR1....PAR1", "Parquet"),
-        ("x.tar", &tar, "tar"),
-        ("x.jsonl.gz", b"\x1F\x8B\x08", "gzip"),
-        ("gz.jsonl", b"\x1F\x8B\x08", "gzip"),
+        ("tar.jsonl", &tar, "tar"),
+        (
+            "x.jsonl.gz",
+            b"\x1F\x8B\x08",
+            "compressed with gzip, damaged",
+        ),
+        ("gz.jsonl", b"\x1F\x8B\x08", "compressed with gzip, damaged"),
         ("x.zip", b"PK\x03\x04", "ZIP"),
         ("x.npy", b"\x93NUMPY\x01", "NumPy"),
         ("x.html", b"<!DOCTYPE html>", "HTML"),
@@ -144,7 +194,7 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
     ] {
         let said = fatal(name, bytes);
         assert!(
-            said.contains("this seems to be") || said.contains("compressed"),
+            said.contains("this seems to be") || said.contains("get the file again"),
             "{said}"
         );
         assert!(

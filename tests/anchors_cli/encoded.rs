@@ -115,6 +115,7 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
         overwrite: false,
         keep: 5,
         selection: Default::default(),
+        reading: pairs::PairOptions::default(),
         strict: false,
         space: AnchorSet::open(demo_set())
             .unwrap()
@@ -183,6 +184,7 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
         set: set.clone(),
         pairs: vec!["memory".into()],
         selection: Default::default(),
+        reading: pairs::PairOptions::default(),
         strict: false,
         thumbnails: false,
         graphs: GraphPolicy::Never,

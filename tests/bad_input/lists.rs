@@ -102,13 +102,18 @@ fn images_under_other_endings_are_read_by_content_or_counted() {
 fn pairs_of_other_formats_say_what_they_seem_to_be() {
     let dir = folder();
     for (name, bytes, word) in [
+        ("coco.json", &br#"{"images": [{"file_name"#[..], "not JSON"),
+        ("x.parquet", b"PAR1....PAR1", "no Parquet file, or damaged"),
         (
-            "coco.json",
-            &br#"{"images": [], "annotations": []}"#[..],
-            "COCO",
+            "x.jsonl.gz",
+            b"\x1F\x8B\x08",
+            "compressed with gzip, damaged",
         ),
-        ("x.parquet", b"PAR1....PAR1", "Parquet"),
-        ("x.jsonl.gz", b"\x1F\x8B\x08", "gzip"),
+        (
+            "x.csv.zst",
+            b"\x28\xB5\x2F\xFD",
+            "compressed with zstd, damaged",
+        ),
     ] {
         let path = dir.path().join(name);
         fs_err::write(&path, bytes).unwrap();

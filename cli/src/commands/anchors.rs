@@ -25,6 +25,7 @@ use crate::errors::exit::BadInput;
 use crate::errors::hints::of_inputs;
 use crate::files::read_text;
 use crate::options::args::{AcceptArgs, EncoderArgs, EncodingLoad, ThumbnailArgs};
+use crate::options::pairs::PairArgs;
 use crate::options::receipt::{self, WriteArgs};
 use crate::options::selection::{SelectionArgs, filter_of, not_taken};
 use crate::options::vectors::{VectorPairArgs, note_left_out};
@@ -90,8 +91,11 @@ struct AddArgs {
     #[command(flatten)]
     vectors: VectorPairArgs,
 
+    #[command(flatten)]
+    reading: PairArgs,
+
     /// Fail at the first bad row instead of skipping it.
-    #[arg(long, env = "ASIF_STRICT")]
+    #[arg(long, env = "ASIF_STRICT", conflicts_with = "max_errors")]
     strict: bool,
 
     #[command(flatten)]
@@ -278,6 +282,7 @@ fn added_pairs(args: &AddArgs, context: &CommandContext) -> anyhow::Result<AddRe
         set: args.set.clone(),
         pairs: args.pairs.clone(),
         selection: args.selection.selection()?,
+        reading: args.reading.options()?,
         strict: args.strict,
         thumbnails: args.thumbnails.kept(),
         graphs: GraphPolicy::Auto,

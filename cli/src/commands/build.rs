@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use crate::context::CommandContext;
 use crate::errors::hints::of_inputs;
 use crate::options::args::{EncoderArgs, EncodingLoad, SpaceArgs, ThumbnailArgs};
+use crate::options::pairs::PairArgs;
 use crate::options::query::note_few;
 use crate::options::receipt;
 use crate::options::selection::{SelectionArgs, not_taken};
@@ -55,6 +56,9 @@ pub struct BuildArgs {
     #[command(flatten)]
     vectors: VectorPairArgs,
 
+    #[command(flatten)]
+    reading: PairArgs,
+
     /// The anchor set to build, a folder; by convention its name ends in .asif.
     #[arg(long, env = "ASIF_OUT", value_name = "DIR.asif")]
     out: PathBuf,
@@ -70,7 +74,7 @@ pub struct BuildArgs {
     keep: usize,
 
     /// Fail at the first bad row instead of skipping it.
-    #[arg(long, env = "ASIF_STRICT")]
+    #[arg(long, env = "ASIF_STRICT", conflicts_with = "max_errors")]
     strict: bool,
 
     #[command(flatten)]
@@ -109,6 +113,7 @@ pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
             Some(sources) => sources.paths(),
             None => args.pairs.clone(),
         },
+        reading: args.reading.options()?,
         out: args.out.clone(),
         overwrite: args.overwrite,
         keep: args.keep,

@@ -22,7 +22,7 @@ pub const USAGE: u8 = 2;
 pub const INPUT: u8 = 3;
 /// The runtime library or a model is missing or broken.
 pub const SETUP: u8 = 4;
-/// `--strict`, and an input was bad.
+/// `--strict` or `--max-errors`, and an input was bad, or too many were.
 pub const STRICT: u8 = 5;
 /// Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
@@ -138,7 +138,7 @@ fn code(error: &anyhow::Error) -> u8 {
 fn anchors(error: &AnchorsError) -> u8 {
     match error {
         AnchorsError::Interrupted => INTERRUPTED,
-        AnchorsError::Strict { .. } => STRICT,
+        AnchorsError::Strict { .. } | AnchorsError::TooManyErrors { .. } => STRICT,
         AnchorsError::Io(error) => file(error),
         AnchorsError::PurgeStopped { source, .. } => anchors(source),
         AnchorsError::Embed(error) => embed(error),

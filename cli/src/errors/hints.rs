@@ -58,6 +58,9 @@ pub fn of_inputs(remedies: impl IntoIterator<Item = Option<InputRemedy>>) -> Vec
 /// The hint for an input that was skipped.
 pub fn of_input(remedy: InputRemedy) -> Option<&'static str> {
     Some(match remedy {
+        InputRemedy::AllowOutside => {
+            "--allow-outside reads images outside the folder of their list"
+        }
         InputRemedy::OwnSource => "--pairs FILE_OR_DIR ... accepts several sources",
         InputRemedy::DecodeMemory => "--max-decode-memory MIB sets the memory for decoding",
         _ => return None,
@@ -155,6 +158,9 @@ fn anchors(error: &AnchorsError) -> Option<String> {
                 Some(hint) => format!("{strict}; {hint}"),
                 None => strict.to_owned(),
             });
+        }
+        AnchorsError::TooManyErrors { .. } => {
+            "--max-errors N allows more; without it any number of bad rows is skipped"
         }
         AnchorsError::PurgeStopped { source, .. } => {
             let again = "run the same command again";

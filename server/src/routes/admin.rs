@@ -152,6 +152,7 @@ pub(super) async fn add(
             set: path.clone(),
             pairs: vec![uploads.name().to_owned()],
             selection: Default::default(),
+            reading: asif::pairs::PairOptions::default(),
             strict: false,
             thumbnails: true,
             graphs: GraphPolicy::Auto,

@@ -16,7 +16,7 @@ use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::skipped_rows;
 use crate::embed::{Embedder, WorkControl};
-use crate::pairs::{Pair, PairsError, RowError};
+use crate::pairs::{Pair, PairOptions, PairsError, RowError};
 
 /// Options for adding pairs.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct AddOptions {
     pub pairs: Vec<PathBuf>,
     /// Which pairs of the sources are taken.
     pub selection: IncomingSelection,
+    /// How they are read.
+    pub reading: PairOptions,
     /// Whether the first bad row is an error.
     pub strict: bool,
     /// Whether a small picture of each pair is kept.
@@ -72,7 +74,7 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
     encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
     watch: WorkControl<'_>,
 ) -> Result<AddReport, Error> {
-    let incoming = || IncomingPairs::open(&options.pairs);
+    let incoming = || IncomingPairs::open(&options.pairs, &options.reading);
     add_incoming(options, write, incoming, encoders, watch)
 }
 
@@ -119,6 +121,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
     writer.mark("encoders");
     let build_options = BuildOptions {
         pairs: options.pairs.clone(),
+        reading: options.reading.clone(),
         out: options.set.clone(),
         overwrite: false,
         keep: write.keep,

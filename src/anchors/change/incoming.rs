@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use super::selection::{IncomingSelection, SelectedPairs, SelectionTally};
 use crate::anchors::stored::place;
-use crate::pairs::{self, Pair, PairOrigin, PairsError, RowError, RowRejection, id_fault};
+use crate::pairs::{
+    self, Pair, PairOptions, PairOrigin, PairsError, RowError, RowRejection, id_fault,
+};
 
 /// Pairs and skipped rows, in order.
 pub(crate) struct IncomingPairs<'a> {
@@ -23,8 +25,8 @@ impl<'a> IncomingPairs<'a> {
     ///
     /// # Errors
     /// As [`pairs::open`].
-    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, PairsError> {
-        let reader = pairs::open_without(paths, place::is_own_folder)?;
+    pub(crate) fn open(paths: &[PathBuf], options: &PairOptions) -> Result<Self, PairsError> {
+        let reader = pairs::open_without(paths, options, place::is_own_folder)?;
         Ok(Self {
             expected: reader.expected_rows(),
             tally: SelectionTally::default(),

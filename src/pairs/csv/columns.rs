@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 
 use super::splitter::FieldSplitter;
-use crate::pairs::PairsError;
 use crate::pairs::endings::is_image_name;
 use crate::pairs::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
 use crate::pairs::record::{self, ReadTexts};
+use crate::pairs::{PairOptions, PairsError};
 
 /// The field that each column holds.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl ColumnGroup {
 /// The role that no column of a header has.
 struct MissingColumn {
     role: &'static str,
-    accepted: &'static [&'static str],
+    accepted: Vec<String>,
 }
 
 impl MissingColumn {
@@ -74,7 +74,12 @@ impl MissingColumn {
 }
 
 impl CsvColumns {
-    pub(super) fn of_header(path: &Path, raw: &[u8], delimiter: u8) -> Result<Self, PairsError> {
+    pub(super) fn of_header(
+        path: &Path,
+        raw: &[u8],
+        delimiter: u8,
+        options: &PairOptions,
+    ) -> Result<Self, PairsError> {
         let mut splitter = FieldSplitter::new(delimiter);
         let header = splitter.split(raw).map_err(io::Error::from)?;
         let header: Vec<_> = header
@@ -84,8 +89,8 @@ impl CsvColumns {
             .map_err(|_| PairsError::HeaderEncoding {
                 path: path.to_owned(),
             })?;
-        let columns =
-            Self::find(&header, delimiter).map_err(|missing| missing.into_error(path, &header))?;
+        let columns = Self::find(&header, delimiter, options)
+            .map_err(|missing| missing.into_error(path, &header))?;
         let mut single = HashSet::new();
         for (number, name) in header.iter().enumerate() {
             // Names are compared without case, as the wanted ones are.
@@ -126,7 +131,7 @@ impl CsvColumns {
         cells.len() >= self.width && named.into_iter().any(|cell| names_image(&cell))
     }
 
-    fn find(header: &[&str], delimiter: u8) -> Result<Self, MissingColumn> {
+    fn find(header: &[&str], delimiter: u8, options: &PairOptions) -> Result<Self, MissingColumn> {
         let positions = |wanted: &str| -> Vec<usize> {
             let named = header.iter().enumerate();
             named
@@ -134,19 +139,35 @@ impl CsvColumns {
                 .map(|(i, _)| i)
                 .collect()
         };
-        let group = |names: &'static [&'static str], role, read| {
-            let named = names.iter().map(|name| (*name, positions(name)));
+        let group = |names: &'static [&'static str], own: &Option<String>, role, read| {
+            let accepted = match own {
+                Some(own) => vec![(role, own.as_str())],
+                None => names.iter().map(|&name| (name, name)).collect(),
+            };
+            let named = accepted
+                .iter()
+                .map(|(name, column)| (*name, positions(column)));
             let named: Vec<_> = named.filter(|(_, columns)| !columns.is_empty()).collect();
             match named.is_empty() {
                 true => Err(MissingColumn {
                     role,
-                    accepted: names,
+                    accepted: accepted
+                        .iter()
+                        .map(|(_, column)| (*column).to_owned())
+                        .collect(),
                 }),
                 false => Ok(ColumnGroup { role, named, read }),
             }
         };
-        let image = group(IMAGE_NAMES, "image", |texts| Ok(record::unblank(texts)))?;
-        let captions = group(CAPTION_NAMES, "caption", record::expanded)?;
+        let image = group(IMAGE_NAMES, &options.image_column, "image", |texts| {
+            Ok(record::unblank(texts))
+        })?;
+        let captions = group(
+            CAPTION_NAMES,
+            &options.caption_column,
+            "caption",
+            record::expanded,
+        )?;
         let id = positions(ID_NAME).first().copied();
         let meta = header
             .iter()

@@ -185,6 +185,13 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "build --pairs bad.jsonl --out s.asif",
         ),
         told(
+            "AnchorsError::TooManyErrors",
+            "build --max-errors 0 --pairs bad.jsonl --out m.asif",
+            3 + 2,
+            &["over 0 bad rows", "hint: --max-errors"],
+            "build --max-errors 9 --pairs bad.jsonl --out m.asif",
+        ),
+        told(
             "AnchorsError::NoPairs",
             "build --pairs none.jsonl --out n.asif",
             3,

@@ -45,7 +45,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
         ),
         build(
             "PairsError::OtherFormat",
-            "table.parquet",
+            "table.feather",
             &["seems to be"],
             5,
         ),
@@ -84,6 +84,12 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "latin.csv",
             &["save the file as UTF-8"],
             11,
+        ),
+        build(
+            "PairsError::Damaged",
+            "cut.jsonl.gz",
+            &["compressed with gzip, damaged", "get the file again"],
+            14,
         ),
         build("PairsError::DeviceForFile", "socket.jsonl", &["socket"], 13),
         build("PairsError::NoPairs", "nothing", &["no pairs found"], 12),
@@ -200,6 +206,27 @@ pub fn bad_rows() -> Vec<BadRow> {
             "{\"id\": \"a\\nb\", \"image\": \"plain/0.png\", \"caption\": \"dog\"}",
             "remove it",
         ),
+        (
+            "RowRejection::ImageOutside",
+            "r.token",
+            b"../plain/0.png#0\tdog\n".to_vec(),
+            "move the image into the folder",
+            "plain/0.png#0\tdog\n",
+        ),
+        (
+            "RowRejection::NoImageMember",
+            "r.tar",
+            tar(&[("0.txt", b"dog")]),
+            "the ending of an image",
+            "",
+        ),
+        (
+            "RowRejection::MemberTooLarge",
+            "r.tar",
+            tar(&[("0.txt", &endless[..])]),
+            "make it smaller",
+            "",
+        ),
         json(
             "RowRejection::ImageUnreadable",
             &long,
@@ -212,6 +239,26 @@ pub fn bad_rows() -> Vec<BadRow> {
             "rename one",
         ),
     ]
+}
+
+/// An archive.
+fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, content) in members {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+        header[156] = b'0';
+        header[257..263].copy_from_slice(b"ustar\0");
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        archive.extend(header);
+        archive.extend(*content);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+    archive.resize(archive.len() + 1024, 0);
+    archive
 }
 
 /// A reason, what makes it in a folder of pairs, and what is said.
@@ -286,7 +333,8 @@ fn bench() -> Bench {
         .flat_map(u16::to_le_bytes)
         .collect();
     for (name, content) in [
-        ("table.parquet", &b"PAR1\0\0\0\0PAR1"[..]),
+        ("table.feather", &b"ARROW1\0\0"[..]),
+        ("cut.jsonl.gz", b"\x1F\x8B\x08"),
         ("header.csv", b"image,size\nplain/0.png,3\n"),
         ("quote.csv", b"\"image,caption\nplain/0.png,dog\n"),
         ("twice.csv", b"image,image,caption\nplain/0.png,b,dog\n"),
@@ -318,6 +366,9 @@ fn each_row_that_is_skipped_says_why_and_mended_it_is_taken() {
                 "{reason}: {:?}, no {says:?}, {wrong:?}: {}",
                 ended.code, ended.err
             ));
+        }
+        if mended.is_empty() {
+            continue;
         }
         fs_err::write(bench.at(file), mended).unwrap();
         let ended = strict(file, &format!("row{n}.asif"));

@@ -48,6 +48,8 @@ pub(crate) struct BuildRun<'a> {
     pub(crate) captions: u64,
     pub(crate) skipped: Vec<SkippedRow>,
     pub(crate) not_taken: SelectionCounts,
+    /// How many of them are bad, not only beside the pairs.
+    errors: u64,
     pub(crate) sources: BTreeMap<String, u64>,
     pub(crate) licences: BTreeMap<String, u64>,
 }
@@ -69,6 +71,7 @@ impl<'a> BuildRun<'a> {
             captions: 0,
             skipped: Vec::new(),
             not_taken: SelectionCounts::default(),
+            errors: 0,
             sources: BTreeMap::new(),
             licences: BTreeMap::new(),
         }
@@ -294,6 +297,19 @@ impl<'a> BuildRun<'a> {
                 origin: row.origin,
                 reason: row.reason,
                 remedy: row.remedy,
+            });
+        }
+        self.errors += 1;
+        if let Some(allowed) = self
+            .options
+            .reading
+            .max_errors
+            .filter(|max| self.errors > *max)
+        {
+            return Err(AnchorsError::TooManyErrors {
+                allowed,
+                origin: row.origin,
+                reason: row.reason,
             });
         }
         self.skipped.push(row);

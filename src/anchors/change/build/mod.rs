@@ -47,7 +47,7 @@ pub(crate) use vectors::{VectorRun, check_dim, skipped_list};
 /// When the space is invalid, `out` exists, or the sources cannot be read at all.
 pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
     check_place(options)?;
-    pairs::open_without(&options.pairs, place::is_own_folder)?;
+    pairs::open_without(&options.pairs, &options.reading, place::is_own_folder)?;
     Ok(())
 }
 
@@ -62,7 +62,7 @@ pub fn build(
 ) -> Result<BuildReport, AnchorsError> {
     check_place(options)?;
     let begun = Instant::now();
-    let incoming = IncomingPairs::open(&options.pairs)?;
+    let incoming = IncomingPairs::open(&options.pairs, &options.reading)?;
     build_incoming(options, incoming, begun, embedder, watch)
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::anchors::change::selection::IncomingSelection;
 use crate::anchors::stored::plan::GraphPolicy;
+use crate::pairs::PairOptions;
 use crate::space::Recipe;
 
 /// Options of a build.
@@ -12,6 +13,8 @@ pub struct BuildOptions {
     /// Files and folders of pairs, in order; for pairs in memory, the name of the source
     /// in the log.
     pub pairs: Vec<PathBuf>,
+    /// How they are read.
+    pub reading: PairOptions,
     /// The anchor set's folder.
     pub out: PathBuf,
     /// Whether an existing anchor set is replaced, by a further generation.

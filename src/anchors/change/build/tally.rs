@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::report::SkippedRow;
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::left_out;
+use crate::anchors::stored::skipped_rows;
 
 /// Counts of the pairs that were written, and the rows that were skipped.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ impl PairTally {
         let rows = self.skipped.iter();
         let rows: Vec<String> = rows.map(|row| serde_json::json!(row).to_string()).collect();
         if !rows.is_empty() {
-            left_out::write_rows(folder, &rows)?;
+            skipped_rows::write_rows(folder, &rows)?;
         }
         Ok(!rows.is_empty())
     }
