@@ -69,7 +69,10 @@ fn choices_of(range: &str) -> Option<Vec<String>> {
         };
         return Some(
             (from..=to)
-                .map(|number| format!("{number:0width$}"))
+                .map(|number| {
+                    let number = number.to_string();
+                    "0".repeat(width.saturating_sub(number.len())) + &number
+                })
                 .collect(),
         );
     }
