@@ -267,7 +267,7 @@ impl OtherFiles {
             Err(error) => Some(error),
             Ok(entry) if read.contains(entry.path()) => None,
             Ok(entry) => {
-                let reason = left_out(&entry).unwrap_or_else(|| RowRejection::NoTextFile {
+                let reason = skip_reason(&entry).unwrap_or_else(|| RowRejection::NoTextFile {
                     expected: entry.path().with_extension("txt"),
                 });
                 Some(refused(entry.into_path(), reason))

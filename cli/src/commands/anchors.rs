@@ -297,7 +297,10 @@ fn added_pairs(args: &AddArgs, context: &CommandContext) -> anyhow::Result<AddRe
 
 fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
     let report = match args.vectors.sources()? {
-        Some(sources) => added_vectors(args, sources, context)?,
+        Some(sources) => {
+            args.selection.refuse_with_vectors()?;
+            added_vectors(args, sources, context)?
+        }
         None => added_pairs(args, context)?,
     };
     receipt::warn(&report.receipt, context);

@@ -108,6 +108,9 @@ enum GraphArg {
 pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
     refuse_dash("--out", &args.out, OutputPlace::Folder)?;
     let sources = args.vectors.sources()?;
+    if sources.is_some() {
+        args.selection.refuse_with_vectors()?;
+    }
     let options = BuildOptions {
         pairs: match &sources {
             Some(sources) => sources.paths(),

@@ -5,6 +5,7 @@ use asif::anchors::change::selection::{IncomingSelection, PairSample, SelectionC
 use asif::filter::PairFilter;
 use clap::{Args, ValueEnum};
 
+use crate::errors::exit::UsageError;
 use crate::output::format;
 
 /// Which pairs of the sources are taken.
@@ -40,6 +41,26 @@ enum DedupArg {
 }
 
 impl SelectionArgs {
+    /// Refuses a selection beside vectors.
+    ///
+    /// # Errors
+    /// [`UsageError`] if there is one.
+    pub fn refuse_with_vectors(&self) -> anyhow::Result<()> {
+        let Self {
+            filter,
+            dedup,
+            sample,
+            limit,
+            seed: _,
+        } = self;
+        if filter.is_none() && dedup.is_none() && sample.is_none() && limit.is_none() {
+            return Ok(());
+        }
+        let said = "--where, --dedup, --sample and --limit select among the pairs of --pairs, not among rows of \
+                    vectors; write the rows that are wanted to files of their own";
+        Err(UsageError(said.to_owned()).into())
+    }
+
     /// What they select.
     ///
     /// # Errors

@@ -82,6 +82,7 @@ pub fn add_vectors(
         skipped_by_reason: run.tally.skipped_by_reason(),
         skipped_examples: run.tally.skipped.into_iter().take(EXAMPLES).collect(),
         skipped_list: list,
+        not_taken: Default::default(),
         from_cache: 0,
     })
 }

@@ -178,6 +178,7 @@ fn report(
         skipped_by_reason,
         skipped_examples: run.tally.skipped,
         skipped_list,
+        not_taken: Default::default(),
         from_cache: 0,
         seconds: run.seconds,
         bytes: set.bytes()?,
