@@ -82,7 +82,13 @@ fn cut(folder: &Path, file: &Path) -> PathBuf {
 /// What a build says of rows that it could not read.
 fn said_of_rows(report: &Value) -> String {
     let rows = report["skipped_examples"].as_array().unwrap().iter();
-    let said = rows.map(|row| format!("{}: {}", row["origin"].as_str().unwrap(), row["reason"]));
+    let said = rows.map(|row| {
+        format!(
+            "{}: {}",
+            row["origin"].as_str().unwrap(),
+            row["reason"].as_str().unwrap()
+        )
+    });
     said.collect::<Vec<_>>().join("\n")
 }
 

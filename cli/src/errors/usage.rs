@@ -19,7 +19,7 @@ pub fn report(mut error: clap::Error, command: &clap::Command) -> ExitCode {
     let text = error.render().to_string();
     let text = asif::printable::lines(text.trim_end());
     let mut said = format!("{text}\n");
-    if let Some(tip) = tip(&error) {
+    if let Some(tip) = tip(&error, command) {
         said.push_str(&format!("\n  tip: {tip}\n"));
     }
     for variable in variables {
@@ -112,23 +112,28 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// A further tip.
-fn tip(error: &clap::Error) -> Option<&'static str> {
+fn tip(error: &clap::Error, command: &clap::Command) -> Option<&'static str> {
     let given = text_of(error, ContextKind::InvalidArg)?;
     let is_set = ["--index", "--set"].contains(&given.split('=').next().unwrap_or_default());
     if error.kind() != ErrorKind::UnknownArgument || !is_set {
         return None;
     }
-    // The usage line is that of the command that was given.
-    let ContextValue::StyledStr(usage) = error.get(ContextKind::Usage)? else {
-        return None;
-    };
-    let usage = usage.to_string();
-    match (usage.contains("--index"), usage.contains("<DIR.asif>")) {
+    let mut command = command;
+    for word in std::env::args().skip(1) {
+        if let Some(found) = command.find_subcommand(&word) {
+            command = found;
+        }
+    }
+    let by_option = command
+        .get_arguments()
+        .any(|arg| arg.get_long() == Some("index"));
+    let by_place = command.get_positionals().any(|arg| arg.get_id() == "set");
+    match (by_option, by_place) {
         (true, _) => Some("this command takes the anchor set as --index mine.asif"),
-        (false, true) if !usage.contains("--out") => {
+        (false, true) => {
             Some("this command takes the anchor set without an option: asif COMMAND mine.asif")
         }
-        (false, _) => None,
+        (false, false) => None,
     }
 }
 
