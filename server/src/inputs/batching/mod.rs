@@ -151,19 +151,32 @@ impl<I, O> BatcherState<I, O> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the jobs of the next call; none when the server is stopping and the queue is empty.
+    /// Waits for the jobs of the next call, at least one; `None` when the server is stopping and the queue is empty.
     fn take(&self) -> Option<Vec<BatchJob<I, O>>> {
         let mut queue = self.lock();
         loop {
             queue.jobs.retain(|job| !job.reply.is_closed());
-            if !queue.jobs.is_empty() {
-                break;
+            if queue.jobs.is_empty() {
+                if queue.closed {
+                    return None;
+                }
+                queue = self.wait(queue, None);
+                continue;
             }
-            if queue.closed {
-                return None;
+            queue = self.linger(queue);
+            // The lock was free meanwhile, so that another worker may have taken all jobs.
+            let jobs = self.share(&mut queue);
+            if !jobs.is_empty() {
+                return Some(jobs);
             }
-            queue = self.wait(queue, None);
         }
+    }
+
+    /// Waits for further jobs, if a call has room for them and some are announced.
+    fn linger<'a>(
+        &self,
+        mut queue: MutexGuard<'a, JobQueue<I, O>>,
+    ) -> MutexGuard<'a, JobQueue<I, O>> {
         let until = Instant::now() + self.batching.linger;
         loop {
             let missing = queue.waiting() < self.batching.size;
@@ -171,10 +184,14 @@ impl<I, O> BatcherState<I, O> {
             // Relaxed is enough: the counter is only a hint to wait, and the mutex orders the inputs.
             let company = self.coming.load(Ordering::Relaxed) > 0;
             if !missing || !company || queue.closed || left.is_zero() {
-                break;
+                return queue;
             }
             queue = self.wait(queue, Some(left));
         }
+    }
+
+    /// The jobs of one worker's next call; none if the queue is empty.
+    fn share(&self, queue: &mut JobQueue<I, O>) -> Vec<BatchJob<I, O>> {
         // Split between the workers: two half batches in parallel finish sooner than one whole.
         let share = queue.waiting().div_ceil(self.batching.workers.max(1));
         let room = share.clamp(1, self.batching.size.max(1));
@@ -192,7 +209,7 @@ impl<I, O> BatcherState<I, O> {
         if !queue.jobs.is_empty() {
             self.came.notify_one();
         }
-        Some(jobs)
+        jobs
     }
 
     fn wait<'a>(

@@ -172,3 +172,30 @@ async fn who_waits_when_the_queue_ends_is_told_that_the_server_stops() {
     go.send(()).unwrap();
     assert_eq!(first.await.unwrap(), Ok(vec![2]));
 }
+
+/// While a worker waits for further inputs, another may take all there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_wait_for_the_same_inputs_all_stay() {
+    let options = BatchOptions {
+        linger: Duration::from_millis(1),
+        ..batching(64, 4)
+    };
+    let call = |inputs: Vec<u32>| Ok(inputs.iter().map(|i| 2 * i).collect());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    let batcher = Batcher::start("test", options, call, move |call: BatchCall| {
+        kept.lock().unwrap().push(call.size);
+    });
+    let batcher = Arc::new(batcher.unwrap());
+    // Announced inputs are what workers wait for.
+    let coming = batcher.announce();
+    for _ in 0..200 {
+        let all: Vec<_> = (0..4).map(|n| asked(&batcher, vec![n])).collect();
+        for (n, outputs) in (0..).zip(all) {
+            assert_eq!(outputs.await.unwrap(), Ok(vec![2 * n]));
+        }
+    }
+    drop(coming);
+    assert!(batcher.workers.iter().all(|worker| !worker.is_finished()));
+    assert!(told.lock().unwrap().iter().all(|size| *size > 0));
+}
