@@ -184,6 +184,7 @@ impl EncoderArgs {
     }
 
     /// As [`open`](Self::open), without a cache.
+    #[cfg(feature = "server")]
     pub fn open_uncached(
         &self,
         context: &CommandContext,
