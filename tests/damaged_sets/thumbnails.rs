@@ -59,3 +59,30 @@ fn damaged_thumbnails_are_told_and_made_again_from_the_images() {
     let left = &files(&set)[Path::new(&thumbnails)];
     assert!(left.len() < length && left.len() > length / 2);
 }
+
+/// Where the images are gone, the pictures of a damaged file are all there is.
+#[test]
+fn intact_thumbnails_of_a_damaged_file_are_kept_where_the_images_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(workshop) = SetWorkshop::of_this(folder.path()) else {
+        return;
+    };
+    let pairs = workshop.pairs("pairs.jsonl", 0..12);
+    let set = folder.path().join("a.asif");
+    let path = set.display().to_string();
+    done(workshop.encoding(&["build", "--pairs", &pairs, "--out", &path]));
+    let whole = files(&set);
+    let found = whole.keys().find(|file| file.ends_with("thumbs.bin"));
+    let thumbnails = found.unwrap().clone();
+    for n in 0..12 {
+        fs_err::remove_file(folder.path().join(format!("{n}.png"))).unwrap();
+    }
+    // Within the blob, which begins behind the first page: one picture is hit.
+    FileDamage::Flipped(thumbnails.clone(), 4096 + 40, 0x10).apply(&set);
+    let repaired = done(workshop.encoding(&["repair", &path]));
+    let told = String::from_utf8_lossy(&repaired.stdout);
+    assert!(told.contains("1 of 12 pairs have none"), "{told}");
+    done(workshop.plain(&["verify", "--full"], &set));
+    let left = &files(&set)[&thumbnails];
+    assert!(left.len() > whole[&thumbnails].len() * 3 / 4);
+}

@@ -22,7 +22,9 @@ use crate::anchors::stored::publish::WriteLock;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::skipped_rows;
-use crate::anchors::stored::thumbnails::{THUMBNAIL_SIDE, ThumbnailWriter, thumbnails_sound};
+use crate::anchors::stored::thumbnails::{
+    THUMBNAIL_SIDE, ThumbnailWriter, Thumbnails, thumbnails_sound,
+};
 use crate::anchors::stored::{log, newer_program, witness};
 use crate::disk as fs;
 use crate::embed::{Embedder, LARGEST_FILE, WorkControl};
@@ -357,8 +359,9 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
     Ok(())
 }
 
-/// Makes the thumbnails of a segment again from its images, and counts the pairs whose image cannot be read. The
-/// damaged file is kept in `damaged/`.
+/// Makes the thumbnails of a segment again from its images. Where an image cannot be read, what the damaged file
+/// has for it stays if it is a picture; counted are the pairs that have none then. The damaged file is kept in
+/// `damaged/`.
 ///
 /// # Errors
 /// On an I/O error.
@@ -371,6 +374,9 @@ fn mend_thumbnails(set: &Path, segment: &Segment) -> Result<usize, AnchorsError>
     let new = made.path().join(layout::THUMBNAILS);
     let mut thumbnails = ThumbnailWriter::new(new.clone());
     thumbnails.begun()?;
+    // What of it is damaged is not known: there is one checksum for all pictures.
+    let damaged = Thumbnails::open(&folder.join(layout::THUMBNAILS), segment.len() as u64);
+    let old = if_whole(damaged)?.flatten();
     let mut lost = 0;
     for i in 0..segment.len() {
         let image = segment.image(i)?;
@@ -378,6 +384,14 @@ fn mend_thumbnails(set: &Path, segment: &Segment) -> Result<usize, AnchorsError>
             .as_ref()
             .and_then(|image| image.read(LARGEST_FILE).ok());
         let small = content.and_then(|bytes| thumbnail_file(&bytes, None, THUMBNAIL_SIDE));
+        let small = match small {
+            Some(made) => Some(made),
+            None => {
+                let found = old.as_ref().and_then(|old| old.get(i).ok().flatten());
+                let found = found.filter(|bytes| image::load_from_memory(bytes).is_ok());
+                found.map(<[u8]>::to_vec)
+            }
+        };
         lost += usize::from(small.is_none());
         thumbnails.push(small.as_deref())?;
     }
