@@ -100,7 +100,9 @@ impl ImageSource {
             }
             Self::Cell(_, Some(bytes)) | Self::Bytes { bytes, .. } => Ok(Cow::Borrowed(bytes)),
             #[cfg(feature = "parquet")]
-            Self::Cell(cell, None) => cell::read(cell, limit).map(Cow::Owned),
+            Self::Cell(cell, None) => {
+                cell::read(&cell.file, &cell.column, cell.row, limit).map(Cow::Owned)
+            }
             #[cfg(not(feature = "parquet"))]
             Self::Cell(cell, None) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,

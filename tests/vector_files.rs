@@ -16,7 +16,7 @@ use support::*;
 const IMAGE_DIM: usize = 24;
 const TEXT_DIM: usize = 16;
 
-/// Files written by NumPy, safetensors and pyarrow.
+/// VectorFixture written by NumPy, safetensors and pyarrow.
 fn written(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/vector_files/files");
     root.join(name)
@@ -45,13 +45,13 @@ fn vector(number: usize, dim: usize) -> Vec<f32> {
     (0..dim).map(component).collect()
 }
 
-struct Files {
+struct VectorFixture {
     folder: tempfile::TempDir,
     image: PathBuf,
     text: PathBuf,
 }
 
-impl Files {
+impl VectorFixture {
     fn of(pairs: std::ops::Range<usize>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, dim: usize| {
@@ -97,7 +97,7 @@ fn listed(folder: &Path, set: &Path) -> Vec<Value> {
 
 #[test]
 fn vectors_make_a_set_that_is_asked_with_vectors_and_needs_no_encoder() {
-    let files = Files::of(0..80);
+    let files = VectorFixture::of(0..80);
     let set = files.built();
     let folder = files.folder.path();
     for command in ["inspect", "verify", "history"] {
@@ -184,7 +184,7 @@ fn vectors_make_a_set_that_is_asked_with_vectors_and_needs_no_encoder() {
 
 #[test]
 fn such_a_set_is_explained_measured_tuned_swapped_and_rolled_back() {
-    let files = Files::of(0..120);
+    let files = VectorFixture::of(0..120);
     let set = files.built();
     let folder = files.folder.path();
     let (asked, named, targets) = (
@@ -245,7 +245,7 @@ fn such_a_set_is_explained_measured_tuned_swapped_and_rolled_back() {
     );
     on(folder, &["tune"], &set).ok();
     on(folder, &["doctor"], &set).ok();
-    let other = Files::of(0..30);
+    let other = VectorFixture::of(0..30);
     let other_set = other.built();
     let mut command = bare(folder);
     run(command.arg("swap").arg(&set).arg("--from").arg(&other_set)).ok();
@@ -260,7 +260,7 @@ fn such_a_set_is_explained_measured_tuned_swapped_and_rolled_back() {
 #[cfg(feature = "server")]
 #[test]
 fn a_server_takes_vectors_of_images_and_of_labels() {
-    let files = Files::of(0..80);
+    let files = VectorFixture::of(0..80);
     let set = files.built();
     let server = serve_support::Server::start(&[("v", &set)], &[]);
     let labels: Vec<_> = (0..KINDS).map(|n| vector(n, TEXT_DIM)).collect();
@@ -359,7 +359,7 @@ fn the_example_of_the_documents_couples_sounds_and_scores() {
 
 #[test]
 fn metadata_names_pairs_and_bad_rows_cost_only_themselves() {
-    let files = Files::of(0..6);
+    let files = VectorFixture::of(0..6);
     let metadata = files.path("m.jsonl");
     let rows = [
         json!({"id": "a", "image": "x/a.jpg", "caption": "a cat", "licence": "CC0"}).to_string(),
@@ -411,9 +411,9 @@ fn metadata_names_pairs_and_bad_rows_cost_only_themselves() {
 
 #[test]
 fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
-    let files = Files::of(0..20);
+    let files = VectorFixture::of(0..20);
     let set = files.built();
-    let more = Files::of(20..25);
+    let more = VectorFixture::of(20..25);
     let dry = more
         .run(&["anchors", "add", "--dry-run"], &[&set])
         .ok()
@@ -424,7 +424,7 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
     let rows = listed(files.folder.path(), &set);
     assert_eq!((rows.len(), &rows[24]["id"]), (25, &json!("24")));
     // The same vectors at once are the same set.
-    let whole = Files::of(0..25);
+    let whole = VectorFixture::of(0..25);
     let whole_set = whole.built();
     assert_eq!(listed(whole.folder.path(), &whole_set), rows);
     for (words, said) in [
@@ -442,7 +442,7 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
             ),
         }
     }
-    let swapped = Files {
+    let swapped = VectorFixture {
         image: more.text.clone(),
         text: more.image.clone(),
         folder: tempfile::tempdir().unwrap(),
@@ -454,7 +454,7 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
         "{}",
         refused.err
     );
-    let uneven = Files {
+    let uneven = VectorFixture {
         image: files.image.clone(),
         text: more.text.clone(),
         folder: tempfile::tempdir().unwrap(),
@@ -468,7 +468,7 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
     );
     let torn = files.path("torn.npy");
     fs_err::write(&torn, &fs_err::read(&files.image).unwrap()[..400]).unwrap();
-    let cut = Files {
+    let cut = VectorFixture {
         image: torn,
         text: files.text.clone(),
         folder: tempfile::tempdir().unwrap(),

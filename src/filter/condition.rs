@@ -6,22 +6,22 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::PairFields;
+use super::fields::PairFields;
 
 /// An expression over the fields of a pair.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    Not(Box<Condition>),
+pub(super) enum FilterCondition {
+    All(Vec<FilterCondition>),
+    Any(Vec<FilterCondition>),
+    Not(Box<FilterCondition>),
     Compare {
         key: String,
-        comparison: Comparison,
-        value: Literal,
+        comparison: ValueComparison,
+        value: FilterValue,
     },
     OneOf {
         key: String,
-        values: Vec<Literal>,
+        values: Vec<FilterValue>,
     },
     Like {
         key: String,
@@ -34,7 +34,7 @@ pub(super) enum Condition {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(super) enum ValueComparison {
     Equal,
     Less,
     LessOrEqual,
@@ -42,7 +42,7 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
-impl Comparison {
+impl ValueComparison {
     fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
@@ -56,14 +56,14 @@ impl Comparison {
 
 /// A value of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Literal {
+pub(super) enum FilterValue {
     Text(String),
     /// As it was written.
     Number(String),
     Truth(bool),
 }
 
-impl Literal {
+impl FilterValue {
     /// How a held value compares with it; `None` for values that cannot be compared.
     fn order(&self, held: &Value) -> Option<Ordering> {
         match (self, held) {
@@ -176,7 +176,7 @@ impl LikePattern {
     }
 }
 
-impl Condition {
+impl FilterCondition {
     /// Whether it is true for a pair; `None` where a key that it needs is missing.
     pub(super) fn holds(&self, pair: &PairFields<'_>) -> Option<bool> {
         match self {
@@ -233,7 +233,7 @@ impl Condition {
 
     /// The same keys and comparisons with other values, as texts.
     pub(super) fn with_values(&self, value: &impl Fn(&str) -> String) -> Self {
-        let other = |old: &Literal| Literal::Text(value(&old.written()));
+        let other = |old: &FilterValue| FilterValue::Text(value(&old.written()));
         let all = |parts: &[Self]| parts.iter().map(|part| part.with_values(value)).collect();
         match self {
             Self::All(parts) => Self::All(all(parts)),
@@ -266,7 +266,7 @@ impl Condition {
 }
 
 /// `and` (decided by false) or `or` (decided by true) of all parts.
-fn decided(parts: &[Condition], pair: &PairFields<'_>, decides: bool) -> Option<bool> {
+fn decided(parts: &[FilterCondition], pair: &PairFields<'_>, decides: bool) -> Option<bool> {
     let mut all = Some(!decides);
     for part in parts {
         match part.holds(pair) {
@@ -291,7 +291,7 @@ fn any_value(
     })
 }
 
-impl fmt::Display for Literal {
+impl fmt::Display for FilterValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
@@ -310,7 +310,7 @@ impl fmt::Display for KeyName<'_> {
     }
 }
 
-impl fmt::Display for Condition {
+impl fmt::Display for FilterCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined = |f: &mut fmt::Formatter<'_>, parts: &[Self], word: &str| {
             f.write_str("(")?;
@@ -330,16 +330,16 @@ impl fmt::Display for Condition {
                 value,
             } => {
                 let sign = match comparison {
-                    Comparison::Equal => "=",
-                    Comparison::Less => "<",
-                    Comparison::LessOrEqual => "<=",
-                    Comparison::Greater => ">",
-                    Comparison::GreaterOrEqual => ">=",
+                    ValueComparison::Equal => "=",
+                    ValueComparison::Less => "<",
+                    ValueComparison::LessOrEqual => "<=",
+                    ValueComparison::Greater => ">",
+                    ValueComparison::GreaterOrEqual => ">=",
                 };
                 write!(f, "{} {sign} {value}", KeyName(key))
             }
             Self::OneOf { key, values } => {
-                let values: Vec<String> = values.iter().map(Literal::to_string).collect();
+                let values: Vec<String> = values.iter().map(FilterValue::to_string).collect();
                 write!(f, "{} in ({})", KeyName(key), values.join(", "))
             }
             Self::Like { key, pattern } => {
@@ -348,10 +348,10 @@ impl fmt::Display for Condition {
                 } else {
                     "like"
                 };
-                let text = Literal::Text(pattern.text.clone());
+                let text = FilterValue::Text(pattern.text.clone());
                 write!(f, "{} {word} {text}", KeyName(key))?;
                 match pattern.escape {
-                    Some(sign) => write!(f, " escape {}", Literal::Text(sign.to_string())),
+                    Some(sign) => write!(f, " escape {}", FilterValue::Text(sign.to_string())),
                     None => Ok(()),
                 }
             }

@@ -5,7 +5,7 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
-use super::condition::{Comparison, Condition, LikePattern, Literal};
+use super::condition::{FilterCondition, FilterValue, LikePattern, ValueComparison};
 
 /// The longest expression in bytes. It bounds the depth of what the parser makes of `a or b or ...`, which is
 /// read and dropped recursively.
@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 8 << 10;
 
 /// # Errors
 /// What is wrong, in words that follow "the filter ...".
-pub(super) fn parse(text: &str) -> Result<Condition, String> {
+pub(super) fn parse(text: &str) -> Result<FilterCondition, String> {
     if text.trim().is_empty() {
         return Err("is empty".to_owned());
     }
@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Condition, String> {
     condition(&expression)
 }
 
-fn condition(expression: &Expr) -> Result<Condition, String> {
+fn condition(expression: &Expr) -> Result<FilterCondition, String> {
     match expression {
         Expr::Nested(inner) => condition(inner),
         Expr::UnaryOp {
@@ -61,7 +61,10 @@ fn condition(expression: &Expr) -> Result<Condition, String> {
         } => {
             let key = key(expr)?;
             let values = list.iter().map(literal).collect::<Result<_, _>>()?;
-            Ok(perhaps_negated(Condition::OneOf { key, values }, *negated))
+            Ok(perhaps_negated(
+                FilterCondition::OneOf { key, values },
+                *negated,
+            ))
         }
         Expr::Between {
             expr,
@@ -70,17 +73,17 @@ fn condition(expression: &Expr) -> Result<Condition, String> {
             high,
         } => {
             let bound = |comparison, value| {
-                Ok::<_, String>(Condition::Compare {
+                Ok::<_, String>(FilterCondition::Compare {
                     key: key(expr)?,
                     comparison,
                     value: literal(value)?,
                 })
             };
             let both = vec![
-                bound(Comparison::GreaterOrEqual, low)?,
-                bound(Comparison::LessOrEqual, high)?,
+                bound(ValueComparison::GreaterOrEqual, low)?,
+                bound(ValueComparison::LessOrEqual, high)?,
             ];
-            Ok(perhaps_negated(Condition::All(both), *negated))
+            Ok(perhaps_negated(FilterCondition::All(both), *negated))
         }
         Expr::Like {
             negated,
@@ -102,8 +105,8 @@ fn condition(expression: &Expr) -> Result<Condition, String> {
             let like = like(expr, pattern, escape_char.as_deref(), true)?;
             Ok(perhaps_negated(like, *negated))
         }
-        Expr::IsNull(expr) => Ok(Condition::IsNull { key: key(expr)? }),
-        Expr::IsNotNull(expr) => Ok(negated(Condition::IsNull { key: key(expr)? })),
+        Expr::IsNull(expr) => Ok(FilterCondition::IsNull { key: key(expr)? }),
+        Expr::IsNotNull(expr) => Ok(negated(FilterCondition::IsNull { key: key(expr)? })),
         other => Err(format!(
             "has {other}, which is not a comparison of a key with a value"
         )),
@@ -111,7 +114,7 @@ fn condition(expression: &Expr) -> Result<Condition, String> {
 }
 
 /// A chain of `and`s or of `or`s, which the parser nests to the left, as one list.
-fn joined(expression: &Expr, joining: &BinaryOperator) -> Result<Condition, String> {
+fn joined(expression: &Expr, joining: &BinaryOperator) -> Result<FilterCondition, String> {
     let mut parts = Vec::new();
     let mut rest = expression;
     while let Expr::BinaryOp { left, op, right } = rest
@@ -123,12 +126,12 @@ fn joined(expression: &Expr, joining: &BinaryOperator) -> Result<Condition, Stri
     parts.push(condition(rest)?);
     parts.reverse();
     Ok(match joining {
-        BinaryOperator::And => Condition::All(parts),
-        _ => Condition::Any(parts),
+        BinaryOperator::And => FilterCondition::All(parts),
+        _ => FilterCondition::Any(parts),
     })
 }
 
-fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Condition, String> {
+fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<FilterCondition, String> {
     // `2020 <= year` is `year >= 2020`.
     let is_turned = key(left).is_err() && key(right).is_ok();
     let (named, value) = if is_turned {
@@ -137,23 +140,23 @@ fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Condition,
         (left, right)
     };
     let (comparison, is_negated) = match op {
-        BinaryOperator::Eq => (Comparison::Equal, false),
-        BinaryOperator::NotEq => (Comparison::Equal, true),
-        BinaryOperator::Lt if is_turned => (Comparison::Greater, false),
-        BinaryOperator::LtEq if is_turned => (Comparison::GreaterOrEqual, false),
-        BinaryOperator::Gt if is_turned => (Comparison::Less, false),
-        BinaryOperator::GtEq if is_turned => (Comparison::LessOrEqual, false),
-        BinaryOperator::Lt => (Comparison::Less, false),
-        BinaryOperator::LtEq => (Comparison::LessOrEqual, false),
-        BinaryOperator::Gt => (Comparison::Greater, false),
-        BinaryOperator::GtEq => (Comparison::GreaterOrEqual, false),
+        BinaryOperator::Eq => (ValueComparison::Equal, false),
+        BinaryOperator::NotEq => (ValueComparison::Equal, true),
+        BinaryOperator::Lt if is_turned => (ValueComparison::Greater, false),
+        BinaryOperator::LtEq if is_turned => (ValueComparison::GreaterOrEqual, false),
+        BinaryOperator::Gt if is_turned => (ValueComparison::Less, false),
+        BinaryOperator::GtEq if is_turned => (ValueComparison::LessOrEqual, false),
+        BinaryOperator::Lt => (ValueComparison::Less, false),
+        BinaryOperator::LtEq => (ValueComparison::LessOrEqual, false),
+        BinaryOperator::Gt => (ValueComparison::Greater, false),
+        BinaryOperator::GtEq => (ValueComparison::GreaterOrEqual, false),
         other => {
             return Err(format!(
                 "has the operator {other}, which filters do not have"
             ));
         }
     };
-    let compare = Condition::Compare {
+    let compare = FilterCondition::Compare {
         key: key(named)?,
         comparison,
         value: literal(value)?,
@@ -166,15 +169,15 @@ fn like(
     pattern: &Expr,
     escape: Option<&Expr>,
     ignores_case: bool,
-) -> Result<Condition, String> {
-    let Literal::Text(text) = literal(pattern)? else {
+) -> Result<FilterCondition, String> {
+    let FilterValue::Text(text) = literal(pattern)? else {
         return Err(format!(
             "compares with the pattern {pattern}, which is not a text"
         ));
     };
     let escape = escape.map(|sign| {
         let text = match literal(sign)? {
-            Literal::Text(text) => text,
+            FilterValue::Text(text) => text,
             other => other.to_string(),
         };
         let mut signs = text.chars();
@@ -183,7 +186,7 @@ fn like(
             _ => Err(format!("has the escape {sign}, which is not one character")),
         }
     });
-    Ok(Condition::Like {
+    Ok(FilterCondition::Like {
         key: key(expr)?,
         pattern: LikePattern {
             text,
@@ -193,11 +196,11 @@ fn like(
     })
 }
 
-fn negated(condition: Condition) -> Condition {
-    Condition::Not(Box::new(condition))
+fn negated(condition: FilterCondition) -> FilterCondition {
+    FilterCondition::Not(Box::new(condition))
 }
 
-fn perhaps_negated(condition: Condition, is_negated: bool) -> Condition {
+fn perhaps_negated(condition: FilterCondition, is_negated: bool) -> FilterCondition {
     match is_negated {
         true => negated(condition),
         false => condition,
@@ -212,22 +215,22 @@ fn key(expression: &Expr) -> Result<String, String> {
     }
 }
 
-fn literal(expression: &Expr) -> Result<Literal, String> {
+fn literal(expression: &Expr) -> Result<FilterValue, String> {
     match expression {
         Expr::Nested(inner) => literal(inner),
         Expr::UnaryOp {
             op: UnaryOperator::Minus,
             expr,
         } => match literal(expr)? {
-            Literal::Number(number) if !number.starts_with('-') => {
-                Ok(Literal::Number(format!("-{number}")))
+            FilterValue::Number(number) if !number.starts_with('-') => {
+                Ok(FilterValue::Number(format!("-{number}")))
             }
             _ => Err(format!("has {expression} in the place of a value")),
         },
         Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => Ok(Literal::Text(text.clone())),
-            Value::Number(number, _) => Ok(Literal::Number(number.clone())),
-            Value::Boolean(truth) => Ok(Literal::Truth(*truth)),
+            Value::SingleQuotedString(text) => Ok(FilterValue::Text(text.clone())),
+            Value::Number(number, _) => Ok(FilterValue::Number(number.clone())),
+            Value::Boolean(truth) => Ok(FilterValue::Truth(*truth)),
             Value::Null => Err("compares with null; write `KEY is null`".to_owned()),
             other => Err(format!("has {other} in the place of a value")),
         },

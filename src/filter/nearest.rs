@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use super::{PairFields, PairFilter};
+use super::PairFilter;
+use super::fields::PairFields;
 
 /// Keys and values that are told of each.
 const TOLD: usize = 3;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::PairFields;
+use super::fields::PairFields;
 
 /// Keys with the values that a pair must have.
 #[derive(Debug, Clone, PartialEq, Eq)]

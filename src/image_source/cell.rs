@@ -1,6 +1,7 @@
 //! Reads one cell of a Parquet file that holds the content of an image.
 
 use std::io;
+use std::path::Path;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef};
@@ -9,37 +10,35 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::ParquetCell;
-
 /// The content of a cell, of which at most `limit` bytes are kept. Of the file, its end, and the pages of this
 /// column up to the row in its row group are read; earlier pages are passed over where their headers say how many
 /// rows they hold.
 ///
 /// # Errors
 /// When the file cannot be read, or has no such cell any more.
-pub(super) fn read(cell: &ParquetCell, limit: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read(file: &Path, column: &str, row: u64, limit: u64) -> io::Result<Vec<u8>> {
     let bad = |what: &str| {
-        let (file, row) = (cell.file.display(), cell.row + 1);
         io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("{file}, row {row}: {what}"),
+            format!("{}, row {}: {what}", file.display(), row + 1),
         )
     };
-    let (file, _) = fs_err::File::open(&cell.file)?.into_parts();
-    let table = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| bad(&e.to_string()))?;
+    let (opened, _) = fs_err::File::open(file)?.into_parts();
+    let table =
+        ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|e| bad(&e.to_string()))?;
     let mut before = 0;
     let mut groups = table.metadata().row_groups().iter();
     let group = groups.position(|group| {
         let rows = u64::try_from(group.num_rows()).unwrap_or(0);
-        let is_in = cell.row - before < rows;
+        let is_in = row - before < rows;
         before += if is_in { 0 } else { rows };
         is_in
     });
     let group = group.ok_or_else(|| bad("the file has fewer rows now"))?;
-    let leaf = leaf_of(table.parquet_schema(), &cell.column);
-    let leaf = leaf.ok_or_else(|| bad(&format!("the file has no column {:?} now", cell.column)))?;
+    let leaf = leaf_of(table.parquet_schema(), column);
+    let leaf = leaf.ok_or_else(|| bad(&format!("the file has no column {column:?} now")))?;
     let mask = ProjectionMask::leaves(table.parquet_schema(), [leaf]);
-    let offset = usize::try_from(cell.row - before).map_err(io::Error::other)?;
+    let offset = usize::try_from(row - before).map_err(io::Error::other)?;
     let table = table.with_row_groups(vec![group]).with_projection(mask);
     let table = table.with_offset(offset).with_limit(1).with_batch_size(1);
     let mut rows = table.build().map_err(|error| bad(&error.to_string()))?;

@@ -128,8 +128,6 @@ const AS_TAR: &str = "name it .tar if its members are pairs, 000.jpg and 000.txt
 const UNPACK: &str = "unpack it and give the folder, or the {formats} file in it";
 pub(super) const IMAGE: &str = "give the folder that it lies in, with a .txt file beside each image, or a list of \
                      images and captions as {formats}";
-pub(super) const JSON: &str = "expected a list, [{\"image\": \"a.jpg\", \"caption\": \"a cat\"}, ...], in a file named .json, \
-                    or one such object a line in a file named .jsonl";
 pub(super) const COCO: &str = "name the file .json";
 
 /// Formats that are not read, by their first bytes: offset, bytes, format, advice.

@@ -14,7 +14,11 @@ use super::input::{self, ListText};
 use super::jsonl::object_of;
 use super::lines::{BOM, MAX_LINE_BYTES};
 use super::source::{DraftIterator, PairDraft, PairSource, base_of};
-use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection, coco, formats, record};
+use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection, coco, record};
+
+/// What a document is to be, if it is not a list.
+pub(super) const LIST_ADVICE: &str = "expected a list, [{\"image\": \"a.jpg\", \"caption\": \"a cat\"}, ...], in a file named .json, \
+                    or one such object a line in a file named .jsonl";
 
 /// A file whose objects are counted.
 struct JsonFile {
@@ -29,7 +33,7 @@ pub(super) fn open(path: &Path, options: &PairOptions) -> Result<Box<dyn PairSou
         return coco::open(path)?.ok_or_else(|| PairsError::OtherFormat {
             path: path.to_owned(),
             format: "one JSON document",
-            advice: formats::JSON.to_owned(),
+            advice: LIST_ADVICE.to_owned(),
         });
     }
     let mut elements = ListElements::new(input::open(path)?);

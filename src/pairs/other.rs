@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 
 use super::endings::{ending_of, unpacked_ending};
-use super::formats::{COCO, IMAGE, JSON, PairFormat, UNREAD_BEGINNINGS, UNREAD_ENDINGS};
+use super::formats::{COCO, IMAGE, PairFormat, UNREAD_BEGINNINGS, UNREAD_ENDINGS};
 use super::input;
+use super::json::LIST_ADVICE;
 use super::lines::BOM;
 use crate::stand_in::stand_in;
 
@@ -65,7 +66,7 @@ pub(super) fn other_format(
     }
     // One object on one line is a row.
     let is_row = text.starts_with('{') && text.trim_end().lines().count() == 1;
-    Ok((is_whole && !is_row).then_some(("one JSON document", JSON)))
+    Ok((is_whole && !is_row).then_some(("one JSON document", LIST_ADVICE)))
 }
 
 /// Whether a file is exactly one JSON value. In a file of several rows only the first is read.

@@ -41,7 +41,7 @@ pub(super) fn rows(path: &Path) -> Result<Box<dyn RowIterator>, VectorFileError>
     let known: Vec<usize> = known.map(|(at, _)| at).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), known);
     let reader = builder.with_projection(mask).with_batch_size(BATCH).build();
-    Ok(Box::new(TableRows {
+    Ok(Box::new(ParquetTableRows {
         path: path.to_owned(),
         reader: reader.map_err(|error| broken(path, &error))?,
         batch: None,
@@ -49,7 +49,7 @@ pub(super) fn rows(path: &Path) -> Result<Box<dyn RowIterator>, VectorFileError>
     }))
 }
 
-struct TableRows {
+struct ParquetTableRows {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
     /// The rows that are decoded, and the next of them.
@@ -57,7 +57,7 @@ struct TableRows {
     number: u64,
 }
 
-impl RowIterator for TableRows {
+impl RowIterator for ParquetTableRows {
     fn next_row(&mut self) -> Option<(u64, RowResult)> {
         loop {
             if let Some((batch, next)) = &mut self.batch

@@ -84,7 +84,7 @@ pub(super) fn table(path: &Path, delimiter: u8) -> Result<Box<dyn RowIterator>, 
             ));
         }
     }
-    Ok(Box::new(TableRows {
+    Ok(Box::new(TextTableRows {
         path: path.to_owned(),
         reader,
         header,
@@ -100,14 +100,14 @@ fn broken(path: &Path, error: csv::Error) -> VectorFileError {
     }
 }
 
-struct TableRows {
+struct TextTableRows {
     path: PathBuf,
     reader: csv::Reader<BufReader<File>>,
     header: Vec<String>,
     record: csv::ByteRecord,
 }
 
-impl TableRows {
+impl TextTableRows {
     fn row(&self) -> Result<MetadataRow, RowRejection> {
         let (expected, found) = (self.header.len(), self.record.len());
         if expected != found {
@@ -131,7 +131,7 @@ impl TableRows {
     }
 }
 
-impl RowIterator for TableRows {
+impl RowIterator for TextTableRows {
     fn next_row(&mut self) -> Option<(u64, RowResult)> {
         let read = self.reader.read_byte_record(&mut self.record);
         let line = self.record.position().map_or(0, csv::Position::line);
