@@ -171,6 +171,14 @@ pub enum RowRejection {
     /// Members of an archive that are no pair, since none is an image.
     #[error("no image: no member of the archive has this name and the ending of an image; add it")]
     NoImageMember,
+    /// A member of an archive that is the second image of a pair.
+    #[error(
+        "a second image of the same name, beside {first}; give each image a name and a text of its own"
+    )]
+    SecondImageMember {
+        /// The first image.
+        first: String,
+    },
     /// A member of an archive that is larger than any that is read.
     #[error("too large: {bytes} bytes, at most {limit} are read; make it smaller")]
     MemberTooLarge {
@@ -301,6 +309,7 @@ impl RowRejection {
             Self::NoImage => "no image named",
             Self::NoCaption => "no caption",
             Self::NoImageMember => "no image in the archive",
+            Self::SecondImageMember { .. } => "second image in the archive",
             Self::MemberTooLarge { .. } => "member too large",
             Self::NoTextFile { .. } => "no text file",
             Self::TextFile { .. } => "text file unreadable",

@@ -8,6 +8,7 @@
 
 mod members;
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
@@ -84,6 +85,8 @@ struct ShardReader {
 #[derive(Default)]
 struct ShardSample {
     key: Vec<u8>,
+    /// The endings of its members, as they are written.
+    endings: HashSet<Vec<u8>>,
     image: Option<(Vec<u8>, ImageSource)>,
     captions: Option<Vec<String>>,
     record: Option<Map<String, Value>>,
@@ -116,10 +119,13 @@ impl ShardReader {
             let Some(member) = member else {
                 return Ok((!sample.key.is_empty()).then_some(sample));
             };
-            let (key, _) = split_name(&member.name);
+            let (key, ending) = split_name(&member.name);
+            // A name that comes again begins another pair: archives can be appended to, and its text would
+            // otherwise be that of the first image.
+            let is_new = sample.endings.insert(ending.to_vec());
             if sample.key.is_empty() {
                 sample.key = key.to_vec();
-            } else if sample.key != key {
+            } else if sample.key != key || !is_new {
                 self.ahead = Some(member);
                 return Ok(Some(sample));
             }
@@ -134,7 +140,11 @@ impl ShardReader {
         let (_, ending) = split_name(&member.name);
         let ending = String::from_utf8_lossy(ending).to_ascii_lowercase();
         let is_image = IMAGE_EXTENSIONS.contains(&ending.as_str());
-        if is_image && sample.image.is_none() {
+        if is_image && let Some((first, _)) = &sample.image {
+            let first = String::from_utf8_lossy(first).into_owned();
+            let reason = RowRejection::SecondImageMember { first };
+            sample.fault.get_or_insert((member.name, reason));
+        } else if is_image {
             let name = text_of(Path::new(&OsString::from_vec(member.name.clone())));
             let image = match self.members.is_plain() {
                 true => ImageSource::Part(FilePart {
@@ -285,7 +295,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::pairs::tests::{ids, read_text};
+    use crate::pairs::tests::{folder, ids, read, read_text};
 
     fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
         let mut tar = tar::Builder::new(Vec::new());
@@ -330,8 +340,8 @@ mod tests {
             ("p.tgz", &gz),
             ("p.tar.zst", &zst),
         ] {
-            let dir = crate::pairs::tests::folder(&[(name, bytes)]);
-            let (pairs, errors) = crate::pairs::tests::read(&dir.path().join(name));
+            let dir = folder(&[(name, bytes)]);
+            let (pairs, errors) = read(&dir.path().join(name));
             assert_eq!(ids(&pairs), ["a/0.jpg", "x", "../3.webp"], "{errors:?}");
             assert_eq!(pairs[0].captions, ["one", "two"]);
             assert_eq!(pairs[0].meta["source"], "s");
@@ -351,6 +361,44 @@ mod tests {
             assert!(said[1].starts_with("1, row 3: no image"), "{errors:?}");
             assert!(
                 errors[2].contains(": 4.json, row 6: not JSON"),
+                "{errors:?}"
+            );
+        }
+    }
+
+    /// An image is never paired with the text of another.
+    #[test]
+    fn names_that_come_again_are_pairs_of_their_own_and_second_images_are_told() {
+        let tar = archive(&[
+            ("0.jpg", b"first"),
+            ("0.txt", b"one"),
+            ("0.jpg", b"second"),
+            ("0.txt", b"two"),
+            ("1.jpg", b"third"),
+            ("1.png", b"fourth"),
+            ("1.txt", b"three"),
+            ("2.jpg", b"fifth"),
+            ("2.txt", b"four"),
+        ]);
+        let gz = zstd::encode_all(&tar[..], 3).unwrap();
+        for (name, bytes) in [("p.tar", tar), ("p.tar.zst", gz)] {
+            let folder = folder(&[(name, &bytes)]);
+            let (pairs, errors) = read(&folder.path().join(name));
+            let read = pairs.iter().map(|pair| {
+                let content = pair.image.read(100).unwrap().into_owned();
+                (
+                    String::from_utf8(content).unwrap(),
+                    pair.captions[0].as_str(),
+                )
+            });
+            let expected = [("first", "one"), ("second", "two"), ("fifth", "four")];
+            assert_eq!(
+                read.collect::<Vec<_>>(),
+                expected.map(|(i, t)| (i.to_owned(), t))
+            );
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(
+                errors[0].contains(": 1.png, row 3: a second image"),
                 "{errors:?}"
             );
         }

@@ -221,6 +221,13 @@ pub fn bad_rows() -> Vec<BadRow> {
             "",
         ),
         (
+            "RowRejection::SecondImageMember",
+            "r.tar",
+            tar(&[("0.jpg", b"x"), ("0.png", b"x"), ("0.txt", b"dog")]),
+            "a name and a text of its own",
+            "",
+        ),
+        (
             "RowRejection::MemberTooLarge",
             "r.tar",
             tar(&[("0.txt", &endless[..])]),
