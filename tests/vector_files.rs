@@ -483,6 +483,59 @@ fn vectors_are_added_and_what_does_not_belong_together_is_refused() {
     assert!(!cut.path("v.asif").exists());
 }
 
+/// What would silently pair rows with others, or be ignored.
+#[test]
+fn parts_that_do_not_belong_together_and_options_for_lists_are_refused() {
+    let files = VectorFixture::of(0..30);
+    let folder = files.path("emb");
+    let rows =
+        |range: std::ops::Range<usize>, dim| -> Vec<_> { range.map(|n| vector(n, dim)).collect() };
+    for (name, first, second, dim) in [
+        ("img_emb/img_emb", 0..10, 10..30, IMAGE_DIM),
+        ("text_emb/text_emb", 0..20, 20..30, TEXT_DIM),
+    ] {
+        for (part, range) in [first, second].into_iter().enumerate() {
+            let path = folder.join(format!("{name}_{part}.npy"));
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, npy(&rows(range, dim))).unwrap();
+        }
+    }
+    let set = files.path("parts.asif");
+    let mut command = bare(files.folder.path());
+    command
+        .args(["build", "--vectors"])
+        .arg(&folder)
+        .arg("--out")
+        .arg(&set);
+    run(&mut command).fails(3, &["img_emb_0.npy", "10", "text_emb_0.npy", "20"]);
+    assert!(!set.exists());
+    for option in [
+        &["--caption-column", "c"][..],
+        &["--image-column", "i"],
+        &["--captions", "each"],
+        &["--class-template", "a {}"],
+        &["--allow-outside"],
+        &["--where", "a=b"],
+        &["--limit", "3"],
+    ] {
+        let build = [&["build"], option, &["--out"]].concat();
+        files.run(&build, &[&set]).fails(2, &[option[0]]);
+    }
+    // Bad rows are counted as those of lists are.
+    let mut bad = rows(0..30, IMAGE_DIM);
+    bad[4][0] = f32::NAN;
+    bad[7][0] = f32::INFINITY;
+    fs_err::write(&files.image, npy(&bad)).unwrap();
+    let stopped = ["build", "--max-errors", "1", "--out"];
+    files.run(&stopped, &[&set]).fails(5, &["image.npy, row 8"]);
+    files
+        .run(&["build", "--max-errors", "2", "--out"], &[&set])
+        .ok();
+    assert_eq!(listed(files.folder.path(), &set).len(), 28);
+    let add = ["anchors", "add", "--max-errors", "1"];
+    files.run(&add, &[&set]).fails(5, &["image.npy, row"]);
+}
+
 #[test]
 fn files_of_other_tools_make_the_same_set() {
     let folder = tempfile::tempdir().unwrap();

@@ -55,7 +55,25 @@ impl VectorSources {
     /// As [`open`](Self::open), and when the folder has no such layout.
     pub fn of_folder(folder: &Path) -> Result<Self, VectorFileError> {
         let layout = VectorLayout::of_folder(folder)?;
-        Self::open(&layout.image, &layout.text, layout.metadata.as_deref())
+        let sources = Self::open(&layout.image, &layout.text, layout.metadata.as_deref())?;
+        let PerModality { image, text } = sources.vectors.as_ref().map(VectorReader::parts);
+        // Each part of one side belongs to a part of the other. If only their sums agree, one is missing or has
+        // another name, and all rows behind it would be paired with others.
+        let differing = image.iter().zip(&text).find(|((_, a), (_, b))| a != b);
+        if let (true, Some(((path, _), (other, _)))) = (image.len() == text.len(), differing) {
+            let rows = |parts: &[(PathBuf, u64)], path: &Path| {
+                let at = parts.iter().position(|(part, _)| part == path);
+                let at = at.expect("the part was found among these");
+                parts[at].1 - at.checked_sub(1).map_or(0, |before| parts[before].1)
+            };
+            return Err(VectorFileError::RowCounts {
+                path: path.clone(),
+                rows: rows(&image, path),
+                other: other.clone(),
+                other_rows: rows(&text, other),
+            });
+        }
+        Ok(sources)
     }
 
     /// The pairs.

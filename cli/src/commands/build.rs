@@ -110,6 +110,7 @@ pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
     let sources = args.vectors.sources()?;
     if sources.is_some() {
         args.selection.refuse_with_vectors()?;
+        args.reading.refuse_with_vectors()?;
     }
     let options = BuildOptions {
         pairs: match &sources {

@@ -49,6 +49,32 @@ enum CaptionArg {
 }
 
 impl PairArgs {
+    /// How many bad rows are accepted.
+    pub fn max_errors(&self) -> Option<u64> {
+        self.max_errors
+    }
+
+    /// Refuses, beside vectors, what is said of lists of pairs.
+    ///
+    /// # Errors
+    /// [`UsageError`] if something is.
+    pub fn refuse_with_vectors(&self) -> Result<(), UsageError> {
+        let given = [
+            (self.image_column.is_some(), "--image-column"),
+            (self.caption_column.is_some(), "--caption-column"),
+            (!matches!(self.captions, CaptionArg::Mean), "--captions"),
+            (self.class_template.is_some(), "--class-template"),
+            (self.allow_outside, "--allow-outside"),
+        ];
+        match given.iter().find(|(is_given, _)| *is_given) {
+            Some((_, option)) => Err(UsageError(format!(
+                "{option} says how the lists of --pairs are read; metadata of vectors has the columns id, image and \
+                 captions (docs/vectors.md), so rename its columns instead"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The options.
     ///
     /// # Errors

@@ -136,18 +136,18 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
     writer.mark("encode and write");
     let came = AddedSegment {
         entry,
-        captions: build.captions,
-        sources: build.sources.clone(),
-        licences: build.licences.clone(),
+        captions: build.tally.captions,
+        sources: build.tally.sources.clone(),
+        licences: build.tally.licences.clone(),
         ids: std::mem::take(&mut build.ids),
     };
     let receipt = writer.publish(came.joining(&live, detail(options))?)?;
     Ok(AddReport {
         receipt,
-        skipped: build.skipped.len() as u64,
-        skipped_by_reason: build.skipped_by_reason(),
+        skipped: build.tally.skipped.len() as u64,
+        skipped_by_reason: build.tally.skipped_by_reason(),
         from_cache: build.cache_hits(),
-        skipped_examples: build.skipped.drain(..).take(EXAMPLES).collect(),
+        skipped_examples: build.tally.examples(),
         skipped_list,
         not_taken: build.not_taken,
     })

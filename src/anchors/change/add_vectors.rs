@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::add::{AddReport, AddedSegment, COMMAND};
-use super::build::{EXAMPLES, VectorRun, check_dim, skipped_list};
+use super::build::{BadRowPolicy, VectorRun, check_dim, skipped_list};
 use super::select;
 use super::writer::{NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
@@ -22,6 +22,8 @@ pub struct AddVectorsOptions {
     pub set: PathBuf,
     /// Whether the first bad row is an error.
     pub strict: bool,
+    /// How many bad rows are no error yet; `None` for any number.
+    pub max_errors: Option<u64>,
     /// Whether the new segment gets graphs.
     pub graphs: GraphPolicy,
     /// What made the vectors, where the caller says it: then it must be what made those of the anchor set.
@@ -57,7 +59,11 @@ pub fn add_vectors(
     let paths = sources.paths();
     let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
     let detail = paths.join(", ");
-    let mut run = VectorRun::new(options.strict, watch).beside(taken);
+    let policy = BadRowPolicy {
+        strict: options.strict,
+        max_errors: options.max_errors,
+    };
+    let mut run = VectorRun::new(policy, watch).beside(taken);
     let (next, list) = if writer.dry_run() {
         let pairs = run.foresee(sources)?;
         (foreseen(&live, &mut run, pairs, detail), None)
@@ -80,7 +86,7 @@ pub fn add_vectors(
         receipt,
         skipped: run.tally.skipped.len() as u64,
         skipped_by_reason: run.tally.skipped_by_reason(),
-        skipped_examples: run.tally.skipped.into_iter().take(EXAMPLES).collect(),
+        skipped_examples: run.tally.examples(),
         skipped_list: list,
         not_taken: Default::default(),
         from_cache: 0,

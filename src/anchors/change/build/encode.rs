@@ -1,12 +1,14 @@
 //! Pairs of sources to a segment: read in blocks, embedded, written in their order.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::destination::skipped_list;
 use super::options::BuildOptions;
 use super::report::{BuildSeconds, SkippedRow};
+use super::tally::PairTally;
 use crate::anchors::change::incoming::IncomingPairs;
 use crate::anchors::change::selection::SelectionCounts;
 use crate::anchors::error::AnchorsError;
@@ -16,7 +18,6 @@ use crate::anchors::stored::places::ImagePlace;
 use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::segment::writer::SegmentWriter;
-use crate::anchors::stored::skipped_rows;
 use crate::anchors::stored::thumbnails::{StoredPicture, THUMBNAIL_SIDE, thumbnails_sound};
 use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl};
@@ -45,13 +46,8 @@ pub(crate) struct BuildRun<'a> {
     /// The ids of the written pairs.
     pub(crate) ids: Vec<String>,
     pub(crate) seconds: BuildSeconds,
-    pub(crate) captions: u64,
-    pub(crate) skipped: Vec<SkippedRow>,
+    pub(crate) tally: PairTally,
     pub(crate) not_taken: SelectionCounts,
-    /// How many of them are bad, not only beside the pairs.
-    errors: u64,
-    pub(crate) sources: BTreeMap<String, u64>,
-    pub(crate) licences: BTreeMap<String, u64>,
 }
 
 impl<'a> BuildRun<'a> {
@@ -68,12 +64,8 @@ impl<'a> BuildRun<'a> {
             hits_before: embedder.cache_hits(),
             ids: Vec::new(),
             seconds: BuildSeconds::default(),
-            captions: 0,
-            skipped: Vec::new(),
+            tally: PairTally::new(options.policy()),
             not_taken: SelectionCounts::default(),
-            errors: 0,
-            sources: BTreeMap::new(),
-            licences: BTreeMap::new(),
         }
     }
 
@@ -116,40 +108,17 @@ impl<'a> BuildRun<'a> {
             return Err(AnchorsError::NoneSelected { filter, nearest });
         }
         if segment.pairs() == 0 {
-            let first = self
-                .skipped
-                .first()
-                .map_or_else(String::new, |s| format!("{}: {}", s.origin, s.reason));
-            return Err(AnchorsError::NoPairs {
-                skipped: self.skipped.len() as u64,
-                first,
-            });
+            return Err(self.tally.no_pairs());
         }
         let write_begun = Instant::now();
-        let listed = !self.skipped.is_empty();
-        if listed {
-            self.list_skipped(segment.path())?;
-        }
+        let listed = self.tally.list_skipped(segment.path())?;
         let entry = segment.finish(self.options.graphs, self.options.space.k())?;
-        let skipped_list = listed.then(|| {
-            layout::segments_folder(&self.options.out)
-                .join(&entry.id)
-                .join(layout::SKIPPED)
-        });
+        let skipped_list = listed.then(|| skipped_list(&self.options.out, &entry));
         let written = layout::segments_folder(folder).join(&entry.id);
         Segment::open_alone(&written, entry.pairs)?.verify()?;
         thumbnails_sound(&written, &entry, true)?;
         self.seconds.write += write_begun.elapsed().as_secs_f64();
         Ok((entry, skipped_list))
-    }
-
-    /// Skipped rows by kind of reason.
-    pub(crate) fn skipped_by_reason(&self) -> BTreeMap<String, u64> {
-        let mut by_reason = BTreeMap::new();
-        for row in &self.skipped {
-            *by_reason.entry(row.kind.clone().into_owned()).or_default() += 1;
-        }
-        by_reason
     }
 
     /// Cache hits so far.
@@ -166,7 +135,7 @@ impl<'a> BuildRun<'a> {
             match incoming.pairs.next() {
                 Some(Ok(pair)) if self.taken.contains(&pair.id) => {
                     self.watch.progress.advance(2);
-                    self.skip(SkippedRow {
+                    self.tally.skip(SkippedRow {
                         origin: pair.origin.to_string(),
                         kind: ALREADY.into(),
                         reason: format!(
@@ -191,8 +160,8 @@ impl<'a> BuildRun<'a> {
                     };
                     // Files that were never meant as pairs must not stop a strict build.
                     match error.reason.is_bystander() {
-                        true => self.skipped.push(row),
-                        false => self.skip(row)?,
+                        true => self.tally.pass_over(row),
+                        false => self.tally.skip(row)?,
                     }
                 }
                 None => break,
@@ -246,7 +215,8 @@ impl<'a> BuildRun<'a> {
             let (pair, (image, thumbnail), of_pair) = match pair {
                 Ok(pair) => pair,
                 Err((pair, rejected)) => {
-                    self.skip(unusable(pair, "image not usable", rejected))?;
+                    self.tally
+                        .skip(unusable(pair, "image not usable", rejected))?;
                     continue;
                 }
             };
@@ -264,62 +234,15 @@ impl<'a> BuildRun<'a> {
                     };
                     segment.push_pair(&record, picture, vectors)?;
                     self.seconds.write += begun.elapsed().as_secs_f64();
-                    self.count(pair);
+                    self.ids.push(pair.id.clone());
+                    self.tally.count(pair.captions.len(), &pair.meta);
                 }
-                Err(rejected) => self.skip(unusable(pair, "caption not usable", rejected))?,
+                Err(rejected) => self
+                    .tally
+                    .skip(unusable(pair, "caption not usable", rejected))?,
             }
         }
         Ok(())
-    }
-
-    fn count(&mut self, pair: &Pair) {
-        self.ids.push(pair.id.clone());
-        self.captions += pair.captions.len() as u64;
-        let text = |keys: &[&str]| keys.iter().find_map(|k| pair.meta.get(*k)?.as_str());
-        for (tally, value) in [
-            (&mut self.sources, text(&["source"])),
-            (&mut self.licences, text(&["licence", "license"])),
-        ] {
-            if let Some(value) = value {
-                *tally.entry(value.to_owned()).or_default() += 1;
-            }
-        }
-    }
-
-    fn skip(&mut self, mut row: SkippedRow) -> Result<(), AnchorsError> {
-        // An image of a folder is named by its origin already.
-        let named = row.reason.strip_prefix(row.origin.as_str());
-        if let Some(rest) = named.and_then(|rest| rest.strip_prefix(": ")) {
-            row.reason = rest.to_owned();
-        }
-        if self.options.strict {
-            return Err(AnchorsError::Strict {
-                origin: row.origin,
-                reason: row.reason,
-                remedy: row.remedy,
-            });
-        }
-        self.errors += 1;
-        if let Some(allowed) = self
-            .options
-            .reading
-            .max_errors
-            .filter(|max| self.errors > *max)
-        {
-            return Err(AnchorsError::TooManyErrors {
-                allowed,
-                origin: row.origin,
-                reason: row.reason,
-            });
-        }
-        self.skipped.push(row);
-        Ok(())
-    }
-
-    fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
-        let rows = self.skipped.iter();
-        let rows: Vec<String> = rows.map(|r| serde_json::json!(r).to_string()).collect();
-        skipped_rows::write_rows(folder, &rows)
     }
 }
 

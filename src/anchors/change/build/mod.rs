@@ -7,9 +7,10 @@
 //! | file | role |
 //! |---|---|
 //! | `mod` | options, and a whole build: a new anchor set, or a further generation of one |
-//! | `destination` | whether a place may be built to |
+//! | `destination` | whether a place may be built to, and the publication there |
 //! | `encode` | pairs of sources to a segment; shared with [`super::add`] |
-//! | `vectors`, `tally` | pairs of files of vectors to a segment; what was written and skipped |
+//! | `vectors`, `vector_rows` | pairs of files of vectors to a segment; what their metadata says of a row, and its id |
+//! | `tally` | what was written and skipped |
 //! | `report` | the report: what was built, and what was skipped |
 
 mod destination;
@@ -17,29 +18,29 @@ mod encode;
 mod options;
 mod report;
 mod tally;
+mod vector_rows;
 mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::incoming::IncomingPairs;
-use super::writer::{self, NextGeneration, SetWriter, WriteOptions};
-use crate::anchors::error::{AnchorsError, if_whole};
-use crate::anchors::stored::manifest::{self, Manifest, ManifestCounts};
+use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::place;
-use crate::anchors::stored::publish::NewSet;
 use crate::anchors::stored::set::AnchorSet;
-use crate::disk as fs;
 use crate::embed::{Embedder, WorkControl};
+use crate::modality::PerModality;
 use crate::pairs::{self, Pair, RowError};
 
-use destination::{check_place, made_meanwhile};
+pub(crate) use destination::skipped_list;
+use destination::{BuiltGeneration, check_place, generation_of};
 pub(crate) use encode::{ALREADY, BuildRun, mean_text};
 pub use options::BuildOptions;
 pub(crate) use report::EXAMPLES;
 pub use report::{BuildReport, BuildSeconds, SkippedRow};
+pub(crate) use tally::BadRowPolicy;
 pub use vectors::build_vectors;
-pub(crate) use vectors::{VectorRun, check_dim, skipped_list};
+pub(crate) use vectors::{VectorRun, check_dim};
 
 /// Checks everything that can be checked before an encoder is loaded.
 ///
@@ -91,31 +92,12 @@ fn build_incoming(
 ) -> Result<BuildReport, AnchorsError> {
     let mut build = BuildRun::new(options, embedder, watch);
     build.seconds.read = begun.elapsed().as_secs_f64();
-    let there = fs::found(&options.out)?.is_some();
-    if there && !options.overwrite {
-        let path = options.out.clone();
-        return Err(AnchorsError::MadeMeanwhile { path });
-    }
-    if !there {
-        let new = NewSet::begin(&options.out)?;
-        let (next, skipped_list) = build.next(new.path(), incoming)?;
-        writer::publish_first(new.path(), next)?;
-        let report = build.report(new.path(), 1, skipped_list, begun)?;
-        new.finish()
-            .map_err(|error| made_meanwhile(error, &options.out))?;
-        return Ok(report);
-    }
-    let options_of_writer = WriteOptions {
-        keep: options.keep,
-        ..WriteOptions::default()
-    };
-    let writer = SetWriter::begin(&options.out, &options_of_writer)?;
-    let (next, skipped_list) = build.next(&options.out, incoming)?;
-    let receipt = writer.publish(next)?;
-    let generation = receipt.change.generation;
-    let mut report = build.report(&options.out, generation, skipped_list, begun)?;
-    report.warnings = receipt.warnings;
-    Ok(report)
+    destination::publish(
+        options,
+        build,
+        |build, folder| build.next(folder, incoming),
+        |build, folder, generation, list| build.report(folder, generation, list, begun),
+    )
 }
 
 impl BuildRun<'_> {
@@ -124,44 +106,11 @@ impl BuildRun<'_> {
         &mut self,
         folder: &Path,
         incoming: IncomingPairs<'_>,
-    ) -> Result<(NextGeneration, Option<PathBuf>), AnchorsError> {
-        let before = if_whole(AnchorSet::open(folder))?;
-        let before = before.map(|b| (b.manifest().generation, b.len() as u64));
+    ) -> Result<BuiltGeneration, AnchorsError> {
         let (entry, skipped_list) = self.segment(folder, incoming)?;
-        let (image_encoder, text_encoder) = self.embedder.entries()?;
-        let counts = ManifestCounts {
-            pairs: entry.pairs,
-            captions: self.captions,
-            skipped: self.skipped.len() as u64,
-        };
-        let manifest = Manifest {
-            format: manifest::FORMAT,
-            checksum: String::new(),
-            generation: 0,
-            created: String::new(),
-            made_by: String::new(),
-            segments: vec![entry],
-            image_encoder,
-            text_encoder,
-            space: self.options.space.clone(),
-            counts,
-            sources: self.sources.clone(),
-            licences: self.licences.clone(),
-            tombstones: None,
-            parent: before.map(|(generation, _)| generation),
-            restored: None,
-            change: None,
-        };
-        let paths = self.options.pairs.iter().map(|p| p.display().to_string());
-        let next = NextGeneration {
-            manifest,
-            tombstones: None,
-            command: "build",
-            detail: paths.collect::<Vec<_>>().join(", "),
-            source: None,
-            moved: (counts.pairs, before.map_or(0, |(_, pairs)| pairs)),
-            ids: (Vec::new(), Vec::new()),
-        };
+        let (image, text) = self.embedder.entries()?;
+        let encoders = PerModality { image, text };
+        let next = generation_of(self.options, folder, entry, encoders, &self.tally)?;
         Ok((next, skipped_list))
     }
 
@@ -178,11 +127,8 @@ impl BuildRun<'_> {
             out: self.options.out.clone(),
             generation,
             counts: set.manifest().counts,
-            skipped_by_reason: self.skipped_by_reason(),
-            skipped_examples: {
-                self.skipped.truncate(EXAMPLES);
-                self.skipped.clone()
-            },
+            skipped_by_reason: self.tally.skipped_by_reason(),
+            skipped_examples: self.tally.examples(),
             skipped_list,
             not_taken: self.not_taken,
             from_cache: self.cache_hits(),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::tally::BadRowPolicy;
 use crate::anchors::change::selection::IncomingSelection;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::pairs::PairOptions;
@@ -32,4 +33,14 @@ pub struct BuildOptions {
     pub thumbnails: bool,
     /// Whether graphs are built.
     pub graphs: GraphPolicy,
+}
+
+impl BuildOptions {
+    /// How many bad rows end the build.
+    pub(super) fn policy(&self) -> BadRowPolicy {
+        BadRowPolicy {
+            strict: self.strict,
+            max_errors: self.reading.max_errors,
+        }
+    }
 }

@@ -1,41 +1,35 @@
 //! Pairs of files of vectors to a segment: read, checked, normalised and written in one pass.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use super::destination::{check_place, made_meanwhile};
+use super::destination::{check_place, generation_of, publish, skipped_list};
 use super::encode::ALREADY;
 use super::options::BuildOptions;
-use super::report::{BuildReport, BuildSeconds, EXAMPLES, SkippedRow};
-use super::tally::PairTally;
-use crate::anchors::change::writer::{self, NextGeneration, SetWriter, WriteOptions};
-use crate::anchors::error::{AnchorsError, if_whole};
+use super::report::{BuildReport, BuildSeconds, SkippedRow};
+use super::tally::{BadRowPolicy, PairTally};
+use super::vector_rows::{MetadataRows, ToldPair, UsedIds};
+use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
-use crate::anchors::stored::manifest::{self, Manifest, ManifestCounts, SegmentEntry};
+use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::places::ImagePlace;
 use crate::anchors::stored::plan::GraphPolicy;
-use crate::anchors::stored::publish::NewSet;
 use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::segment::writer::SegmentWriter;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::thumbnails::StoredPicture;
-use crate::disk as fs;
 use crate::embed::WorkControl;
 use crate::encode::EncoderEntry;
-use crate::image_source::ImageSource;
 use crate::modality::{Modality, PerModality};
 use crate::pairs::RowError;
-use crate::pairs::path_text::{path_of, text_of};
 use crate::printable;
 use crate::vector_files::{
-    MetadataReader, MetadataRow, VectorBlock, VectorFileError, VectorReader, VectorSources,
-    row_place,
+    MetadataReader, VectorBlock, VectorFileError, VectorReader, VectorSources, row_place,
 };
 
 /// Builds an anchor set, or a further generation that replaces the content of one, from files of vectors.
@@ -60,32 +54,17 @@ pub fn build_vectors(
         check_dim(&sources.vectors[modality], identity.dim, name)?;
     }
     let begun = Instant::now();
-    let mut run = VectorRun::new(options.strict, watch);
-    let there = fs::found(&options.out)?.is_some();
-    if there && !options.overwrite {
-        let path = options.out.clone();
-        return Err(AnchorsError::MadeMeanwhile { path });
-    }
-    if !there {
-        let new = NewSet::begin(&options.out)?;
-        let (next, list) = next(&mut run, options, encoders, new.path(), sources)?;
-        writer::publish_first(new.path(), next)?;
-        let report = report(run, options, new.path(), (1, list), begun)?;
-        new.finish()
-            .map_err(|error| made_meanwhile(error, &options.out))?;
-        return Ok(report);
-    }
-    let options_of_writer = WriteOptions {
-        keep: options.keep,
-        ..WriteOptions::default()
+    let run = VectorRun::new(options.policy(), watch);
+    let build = |run: &mut VectorRun<'_>, folder: &Path| {
+        let (entry, listed) = run.segment(folder, sources, options.graphs, options.space.k())?;
+        let list = listed.then(|| skipped_list(&options.out, &entry));
+        let encoders = encoders.clone();
+        let next = generation_of(options, folder, entry, encoders, &run.tally)?;
+        Ok((next, list))
     };
-    let writer = SetWriter::begin(&options.out, &options_of_writer)?;
-    let (next, list) = next(&mut run, options, encoders, &options.out, sources)?;
-    let receipt = writer.publish(next)?;
-    let generation = (receipt.change.generation, list);
-    let mut report = report(run, options, &options.out, generation, begun)?;
-    report.warnings = receipt.warnings;
-    Ok(report)
+    publish(options, run, build, |run, folder, generation, list| {
+        report(run, options, folder, (generation, list), begun)
+    })
 }
 
 /// The vectors of a file have the length that something else has.
@@ -105,61 +84,6 @@ pub(crate) fn check_dim(
     }
 }
 
-/// Writes all pairs; returns a generation that consists of them, and where the skipped rows are listed.
-fn next(
-    run: &mut VectorRun<'_>,
-    options: &BuildOptions,
-    encoders: &PerModality<EncoderEntry>,
-    folder: &Path,
-    sources: VectorSources,
-) -> Result<(NextGeneration, Option<PathBuf>), AnchorsError> {
-    let before = if_whole(AnchorSet::open(folder))?;
-    let before = before.map(|b| (b.manifest().generation, b.len() as u64));
-    let (entry, list) = run.segment(folder, sources, options.graphs, options.space.k())?;
-    let list = list.then(|| skipped_list(&options.out, &entry));
-    let tally = &run.tally;
-    let counts = ManifestCounts {
-        pairs: entry.pairs,
-        captions: tally.captions,
-        skipped: tally.skipped.len() as u64,
-    };
-    let manifest = Manifest {
-        format: manifest::FORMAT,
-        checksum: String::new(),
-        generation: 0,
-        created: String::new(),
-        made_by: String::new(),
-        segments: vec![entry],
-        image_encoder: encoders.image.clone(),
-        text_encoder: encoders.text.clone(),
-        space: options.space.clone(),
-        counts,
-        sources: tally.sources.clone(),
-        licences: tally.licences.clone(),
-        tombstones: None,
-        parent: before.map(|(generation, _)| generation),
-        restored: None,
-        change: None,
-    };
-    let paths = options.pairs.iter().map(|path| path.display().to_string());
-    let next = NextGeneration {
-        manifest,
-        tombstones: None,
-        command: "build",
-        detail: paths.collect::<Vec<_>>().join(", "),
-        source: None,
-        moved: (counts.pairs, before.map_or(0, |(_, pairs)| pairs)),
-        ids: (Vec::new(), Vec::new()),
-    };
-    Ok((next, list))
-}
-
-/// Where the rows that a segment skipped are listed.
-pub(crate) fn skipped_list(set: &Path, entry: &SegmentEntry) -> PathBuf {
-    let segment = layout::segments_folder(set).join(&entry.id);
-    segment.join(layout::SKIPPED)
-}
-
 fn report(
     mut run: VectorRun<'_>,
     options: &BuildOptions,
@@ -169,14 +93,12 @@ fn report(
 ) -> Result<BuildReport, AnchorsError> {
     let set = AnchorSet::open(folder)?;
     run.seconds.total = begun.elapsed().as_secs_f64();
-    let skipped_by_reason = run.tally.skipped_by_reason();
-    run.tally.skipped.truncate(EXAMPLES);
     Ok(BuildReport {
         out: options.out.clone(),
         generation,
         counts: set.manifest().counts,
-        skipped_by_reason,
-        skipped_examples: run.tally.skipped,
+        skipped_by_reason: run.tally.skipped_by_reason(),
+        skipped_examples: run.tally.examples(),
         skipped_list,
         not_taken: Default::default(),
         from_cache: 0,
@@ -206,12 +128,9 @@ pub(crate) struct VectorRun<'a> {
 type BlockPair = PerModality<VectorBlock>;
 
 impl<'a> VectorRun<'a> {
-    pub(crate) fn new(strict: bool, watch: WorkControl<'a>) -> Self {
+    pub(crate) fn new(policy: BadRowPolicy, watch: WorkControl<'a>) -> Self {
         Self {
-            tally: PairTally {
-                strict,
-                ..PairTally::default()
-            },
+            tally: PairTally::new(policy),
             seconds: BuildSeconds::default(),
             watch,
             taken: HashSet::new(),
@@ -480,109 +399,4 @@ impl RowPlaces {
     fn of(&self, modality: Modality, row: u64) -> String {
         row_place(&self.0[modality], row)
     }
-}
-
-/// What metadata says of a pair, and where its image lies.
-#[derive(Default)]
-struct ToldPair {
-    row: MetadataRow,
-    place: Option<ImagePlace>,
-}
-
-/// Rows of metadata with the places of their images.
-struct MetadataRows {
-    reader: MetadataReader,
-    /// The folder of the file that is read, and the same as records tell it.
-    folder: Option<(PathBuf, String)>,
-}
-
-impl MetadataRows {
-    fn new(reader: MetadataReader) -> Self {
-        Self {
-            reader,
-            folder: None,
-        }
-    }
-
-    /// The next row. There is one, since the rows were counted.
-    fn next_row(&mut self) -> Result<Result<ToldPair, RowError>, AnchorsError> {
-        let row = self.reader.next_row()?;
-        let row = row.ok_or_else(|| VectorFileError::Unusable {
-            path: self.reader.path().to_owned(),
-            expected: format!("{} rows as when it was opened", self.reader.rows()),
-            found: "fewer; it was changed while it was read".to_owned(),
-        })?;
-        Ok(row.map(|mut row| {
-            let place = row.image.take().map(|written| self.place(&written));
-            let (image, place) = place.map_or((None, None), |(name, place)| (Some(name), place));
-            row.image = image;
-            ToldPair { row, place }
-        }))
-    }
-
-    /// The name of an image that a row names, and where it lies.
-    fn place(&mut self, written: &str) -> (String, Option<ImagePlace>) {
-        let base = self.reader.base();
-        let known = self.folder.as_ref().filter(|(known, _)| known == base);
-        if known.is_none() {
-            let from = if base == Path::new("") {
-                Path::new(".")
-            } else {
-                base
-            };
-            let whole = fs_err::canonicalize(from).unwrap_or_else(|_| from.to_owned());
-            self.folder = Some((base.to_owned(), text_of(&whole)));
-        }
-        let (base, folder) = self.folder.as_ref().expect("it was set above");
-        if let Some((name, place)) = ImagePlace::in_folder(folder, written) {
-            return (name, Some(place));
-        }
-        let image = ImageSource::File(base.join(path_of(written)));
-        ImagePlace::of(&image, written, base)
-    }
-}
-
-/// The ids of the rows so far, as hashes: a pair takes 24 bytes here, however long its id is.
-#[derive(Debug, Default)]
-struct UsedIds {
-    rows: HashMap<[u8; 16], u32>,
-}
-
-impl UsedIds {
-    /// Takes an id that a row has of its own; else that id and the row that has it.
-    fn claim(&mut self, id: String, row: u64) -> Result<String, (String, u64)> {
-        match self.rows.entry(hash(&id)) {
-            Entry::Vacant(free) => {
-                free.insert(short(row));
-                Ok(id)
-            }
-            Entry::Occupied(taken) => Err((id, u64::from(*taken.get()))),
-        }
-    }
-
-    /// An id made of `written`, with `#2`, `#3`, ... where it is taken.
-    fn derive(&mut self, written: &str, row: u64) -> String {
-        let mut id = written.to_owned();
-        let mut number = 1_u64;
-        loop {
-            match self.claim(id, row) {
-                Ok(id) => return id,
-                Err(_) => {
-                    number += 1;
-                    id = format!("{written}#{number}");
-                }
-            }
-        }
-    }
-}
-
-/// A row number; no anchor set has more pairs than this counts.
-fn short(row: u64) -> u32 {
-    u32::try_from(row).unwrap_or(u32::MAX)
-}
-
-fn hash(id: &str) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
-    half
 }
