@@ -70,7 +70,7 @@ Exit codes:
   2    invalid command line
   3    bad input: a missing file, pairs that cannot be read, a folder that is not an anchor set
   4    incomplete set-up: ONNX Runtime or a model is missing or broken
-  5    bad input, with --strict
+  5    bad input, with --strict, or more of it than --max-errors allows
   130  interrupted
 
 If standard output is closed early (asif ... | head), asif exits with 0 and without a message."
