@@ -95,7 +95,7 @@ pub(super) async fn classify(
     let short = inputs.len() * head.labels().len() <= SHORT && matches!(why, ExplainedLabels::No);
     let (base, embedder) = (Arc::clone(&served), Arc::clone(encoders.embedder()));
     let work = move || {
-        let classifier = Classifier::with_head(base.searcher(), &embedder, Arc::clone(&head));
+        let classifier = Classifier::with_head(base.searcher(), &embedder, Arc::clone(&head))?;
         let answer = |(vector, input): (Arc<[f32]>, Representation)| {
             let answer = head.answer(vector.to_vec(), input);
             let mut answer = explained(&classifier, &answer, top, why)?;

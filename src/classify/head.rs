@@ -1,5 +1,6 @@
 //! The head of some labels, and the answer for an image.
 
+use crate::anchors::search::searcher::FitMark;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::embed::{Embedder, WorkControl};
 use crate::modality::Modality;
@@ -82,6 +83,8 @@ pub struct LabelHead {
     aggregate: PromptAggregation,
     head: ClassHead,
     logit_scale: f64,
+    /// The fitted space whose anchor numbers it has.
+    mark: FitMark,
 }
 
 impl LabelHead {
@@ -196,7 +199,13 @@ impl LabelHead {
             logit_scale: scoring
                 .logit_scale
                 .unwrap_or_else(|| default_logit_scale(recipe)),
+            mark: searcher.mark().clone(),
         })
+    }
+
+    /// Whether it was made with the fitted space of this searcher.
+    pub(crate) fn is_of(&self, searcher: &Searcher<'_>) -> bool {
+        self.mark == *searcher.mark()
     }
 
     /// The labels, in the order of every score list.

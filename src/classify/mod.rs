@@ -76,7 +76,7 @@ impl<'a> Classifier<'a> {
             logit_scale: options.logit_scale,
         };
         let head = LabelHead::new(set, &searcher, embedder, labels, templates, scoring, watch)?;
-        Ok(Self::with_head(searcher, embedder, Arc::new(head)))
+        Self::with_head(searcher, embedder, Arc::new(head))
     }
 
     /// As [`new`](Self::new), of labels that are vectors already: `vectors` is `[labels, dim]`, the unit vector of each
@@ -98,11 +98,11 @@ impl<'a> Classifier<'a> {
             logit_scale: options.logit_scale,
         };
         let head = LabelHead::of_label_vectors(&searcher, labels, vectors, scoring)?;
-        Ok(Self::with_head(searcher, embedder, Arc::new(head)))
+        Self::with_head(searcher, embedder, Arc::new(head))
     }
 
-    /// A classifier for an existing head, built with this searcher or another of the same generation and
-    /// space. This is cheap, so a server builds one head for each [`Snapshot`] and a classifier for each
+    /// A classifier for an existing head, built with this searcher, a clone of it, or another of the same
+    /// [`Snapshot`]. This is cheap, so a server builds one head for each [`Snapshot`] and a classifier for each
     /// request:
     ///
     /// ```no_run
@@ -119,19 +119,34 @@ impl<'a> Classifier<'a> {
     /// let head = LabelHead::new(set, &searcher, embedder, labels, templates, scoring, watch)?;
     /// let head = Arc::new(head);
     /// // For each request that is answered from it:
-    /// let classifier = Classifier::with_head(snapshot.searcher(), embedder, Arc::clone(&head));
+    /// let classifier = Classifier::with_head(snapshot.searcher(), embedder, Arc::clone(&head))?;
     /// let answers = classifier.classify(&["photo.jpg"], watch)?;
     /// # Ok(())
     /// # }
     /// ```
     ///
+    /// # Errors
+    /// When the head was made with another fitted space: its numbers of anchors mean other pairs.
+    ///
     /// [`Snapshot`]: crate::anchors::Snapshot
-    pub fn with_head(searcher: Searcher<'a>, embedder: &'a Embedder, head: Arc<LabelHead>) -> Self {
-        Self {
+    pub fn with_head(
+        searcher: Searcher<'a>,
+        embedder: &'a Embedder,
+        head: Arc<LabelHead>,
+    ) -> Result<Self, AnchorsError> {
+        if !head.is_of(&searcher) {
+            return Err(AnchorsError::Index(asif_index::Error::Argument {
+                what: "label head",
+                expected: "one made with a searcher of the same fitted space".to_owned(),
+                found: "one of another generation or space".to_owned(),
+                advice: "make the head again when the generation or the space changes",
+            }));
+        }
+        Ok(Self {
             embedder,
             searcher,
             head,
-        }
+        })
     }
 
     /// The labels, in the order of every score list.

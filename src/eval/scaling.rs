@@ -240,8 +240,7 @@ fn accuracy(
     };
     let (labels, templates) = (&data.labels, &data.templates);
     let head = LabelHead::new(part, searcher, embedder, labels, templates, scoring, watch)?;
-    let searcher = Searcher::of(part, searcher.space().clone());
-    let classifier = Classifier::with_head(searcher, embedder, Arc::new(head));
+    let classifier = Classifier::with_head(searcher.clone(), embedder, Arc::new(head))?;
     let vectors = data.vectors.iter().map(|(_, v)| v.clone()).collect();
     // Images that could not be used stay NaN and count as errors.
     let mut scores = Array2::from_elem(

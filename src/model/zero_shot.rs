@@ -89,5 +89,6 @@ impl ZeroShotClassifier {
     fn borrowed(&self) -> Classifier<'_> {
         let (searcher, head) = (self.snapshot.searcher(), Arc::clone(&self.head));
         Classifier::with_head(searcher, &self.embedder, head)
+            .expect("the head was made with this snapshot")
     }
 }

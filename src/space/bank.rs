@@ -33,7 +33,9 @@ impl PartCode {
         match (self, other) {
             (Self::Row(x), Self::Row(y)) => x.dot(y),
             (Self::Coordinates(x), Self::Coordinates(y)) => super::vector::dot(x, y) as f32,
-            _ => unreachable!("codes of one part are of one kind"),
+            (Self::Row(_), Self::Coordinates(_)) | (Self::Coordinates(_), Self::Row(_)) => {
+                unreachable!("codes of one part are of one kind")
+            }
         }
     }
 
@@ -81,7 +83,7 @@ impl CodeBank {
                 }
                 Self::Coordinates(RowMatrix::from(&rows))
             }
-            _ => {
+            Some(PartCode::Row(_)) | None => {
                 let rows: Vec<&RelativeRow> = codes.iter().map(|c| c.own_row()).collect();
                 Self::Rows(InvertedLists::new(anchors, &rows))
             }

@@ -92,9 +92,9 @@ impl ClassHead {
                 PromptAggregation::Max | PromptAggregation::Mean => *value = value.max(score),
             }
         }
-        let finish = |(value, prompts)| match (self.aggregate, prompts) {
-            (PromptAggregation::MeanScore, n) => (value / f64::from(n)) as f32,
-            _ => value as f32,
+        let finish = |(value, prompts)| match self.aggregate {
+            PromptAggregation::MeanScore => (value / f64::from(prompts)) as f32,
+            PromptAggregation::Max | PromptAggregation::Mean => value as f32,
         };
         scores.into_iter().map(finish).collect()
     }

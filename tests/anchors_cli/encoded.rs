@@ -240,7 +240,8 @@ fn a_head_of_a_snapshot_answers_as_a_classifier_of_the_set() {
     );
     let head = Arc::new(head.unwrap());
     for _ in 0..2 {
-        let classifier = Classifier::with_head(snapshot.searcher(), &embedder, Arc::clone(&head));
+        let classifier =
+            Classifier::with_head(snapshot.searcher(), &embedder, Arc::clone(&head)).unwrap();
         let answers = classifier.classify(&images, watch).unwrap();
         let answer = answers[0].as_ref().unwrap();
         assert_eq!(answer, expected[0].as_ref().unwrap());

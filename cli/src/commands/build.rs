@@ -186,12 +186,20 @@ fn summary(report: &BuildReport) -> String {
                 seconds.total, seconds.images, seconds.captions, seconds.read, seconds.write
             ),
         ),
-        ("on disk", format::bytes(report.bytes)),
+        ("on disk", on_disk(report)),
     ]);
     if let Some(list) = &report.skipped_list {
         rows.push(("skip list", format::path(list)));
     }
     format::facts(&rows)
+}
+
+fn on_disk(report: &BuildReport) -> String {
+    let all = format::bytes(report.bytes);
+    match report.thumbnail_bytes {
+        0 => all,
+        small => format!("{all}, of which {} thumbnails", format::bytes(small)),
+    }
 }
 
 fn skipped(report: &BuildReport) -> String {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::sets::cache::OnceCache;
 use asif::anchors::change::select;
-use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot};
 use asif::classify::LabelHead;
 
@@ -33,8 +32,7 @@ pub(crate) struct ServedGeneration {
 enum GenerationSource {
     Live(Arc<Snapshot>),
     Other {
-        set: Box<AnchorSet>,
-        space: SetSpace,
+        snapshot: Box<Snapshot>,
         /// The generation that pairs were excluded from.
         base: Option<Arc<ServedGeneration>>,
     },
@@ -46,10 +44,10 @@ impl ServedGeneration {
         Self::of(GenerationSource::Live(snapshot), HEADS)
     }
 
-    /// Another generation with a fitted space; `base` is the one that pairs were excluded from.
-    pub fn other(set: AnchorSet, space: SetSpace, base: Option<Arc<Self>>) -> Self {
-        let set = Box::new(set);
-        Self::of(GenerationSource::Other { set, space, base }, OTHER_HEADS)
+    /// Another generation; `base` is the one that pairs were excluded from.
+    pub fn other(snapshot: Snapshot, base: Option<Arc<Self>>) -> Self {
+        let snapshot = Box::new(snapshot);
+        Self::of(GenerationSource::Other { snapshot, base }, OTHER_HEADS)
     }
 
     fn of(pairs: GenerationSource, heads: usize) -> Self {
@@ -65,23 +63,28 @@ impl ServedGeneration {
         matches!(&self.pairs, GenerationSource::Live(own) if Arc::ptr_eq(own, snapshot))
     }
 
+    fn snapshot(&self) -> &Snapshot {
+        match &self.pairs {
+            GenerationSource::Live(snapshot) => snapshot,
+            GenerationSource::Other { snapshot, .. } => snapshot,
+        }
+    }
+
     /// The anchor set, without excluded pairs.
     pub fn set(&self) -> &AnchorSet {
-        match &self.pairs {
-            GenerationSource::Live(snapshot) => snapshot.set(),
-            GenerationSource::Other { set, .. } => set,
-        }
+        self.snapshot().set()
     }
 
     /// The generation's number.
     pub fn generation(&self) -> u64 {
         match &self.pairs {
-            GenerationSource::Live(snapshot) => snapshot.generation(),
             // The set has the number that a removal would get; clients know that of the base.
             GenerationSource::Other {
                 base: Some(base), ..
             } => base.generation(),
-            GenerationSource::Other { set, .. } => set.manifest().generation,
+            GenerationSource::Live(_) | GenerationSource::Other { base: None, .. } => {
+                self.snapshot().generation()
+            }
         }
     }
 
@@ -95,16 +98,15 @@ impl ServedGeneration {
         anchors: impl Iterator<Item = &'a mut AnchorId>,
     ) -> Result<(), AnchorsError> {
         let GenerationSource::Other {
-            set,
+            snapshot,
             base: Some(base),
-            ..
         } = &self.pairs
         else {
             return Ok(());
         };
         let mut of_pairs: HashMap<String, Vec<&mut AnchorId>> = HashMap::new();
         for anchor in anchors {
-            let pair = set.pair_id(*anchor)?.to_owned();
+            let pair = snapshot.set().pair_id(*anchor)?.to_owned();
             of_pairs.entry(pair).or_default().push(anchor);
         }
         let base = base.set();
@@ -122,9 +124,6 @@ impl ServedGeneration {
 
     /// A searcher over the pairs; cheap.
     pub fn searcher(&self) -> Searcher<'_> {
-        match &self.pairs {
-            GenerationSource::Live(snapshot) => snapshot.searcher(),
-            GenerationSource::Other { set, space, .. } => Searcher::of(set, space.clone()),
-        }
+        self.snapshot().searcher()
     }
 }

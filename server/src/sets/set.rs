@@ -15,13 +15,12 @@ use crate::options::NamedAnchorSet;
 use crate::sets::cache::{OnceCache, WeightedCache};
 use crate::sets::generation::ServedGeneration;
 use crate::workers::compute::ComputePool;
-use asif::anchors::AnchorSet;
 use asif::anchors::change::select;
 use asif::anchors::live::{
     GenerationSwap, LiveError, LiveOptions, LiveSet, LiveStatus, RefreshOutcome, Watcher,
 };
-use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::stored::plan::SearchMode;
+use asif::anchors::{AnchorSet, Snapshot};
 use asif::filter::PairFilter;
 
 /// The number of cached generations apart from the live one: each takes some megabytes, and a second to fit.
@@ -205,8 +204,8 @@ impl ServedSet {
             compute.run_long(move || {
                 let rows = without.rows(base.set())?;
                 let rest = base.set().without(&rows)?;
-                let fitted = SetSpace::fit(&rest, &space, SearchMode::Auto)?;
-                Ok(ServedGeneration::other(rest, fitted, Some(base)))
+                let fitted = Snapshot::fit(rest, &space, SearchMode::Auto)?;
+                Ok(ServedGeneration::other(fitted, Some(base)))
             })
         };
         Ok(self.others.get(&key, 1, make).await?.0)
@@ -228,8 +227,9 @@ impl ServedSet {
             compute.run_long(move || {
                 encoders.check(&set)?;
                 set.verify()?;
-                let fitted = SetSpace::fit(&set, &set.manifest().space, SearchMode::Auto)?;
-                Ok(ServedGeneration::other(set, fitted, None))
+                let space = set.manifest().space.clone();
+                let fitted = Snapshot::fit(set, &space, SearchMode::Auto)?;
+                Ok(ServedGeneration::other(fitted, None))
             })
         };
         Ok(self.others.get(&key, 1, make).await?.0)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::anchors::AnchorId;
 use crate::anchors::error::AnchorsError;
-use crate::anchors::search::searcher::{Searcher, SetSpace};
+use crate::anchors::search::searcher::Searcher;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::{Manifest, ManifestCounts};
 use crate::anchors::stored::plan::SearchMode;
@@ -40,16 +40,16 @@ pub(crate) fn generation(set: &Path, number: u64, full: bool) -> Result<(), Anch
     if full {
         counts_agree(&opened)?;
     }
-    let fitted = SetSpace::fit(&opened, &opened.manifest().space, SearchMode::Auto)?;
-    answers(&opened, fitted)
+    let space = opened.manifest().space.clone();
+    answers(&Searcher::new(&opened, space, SearchMode::Auto)?)
 }
 
 /// The fitted space gives a number for a pair.
 ///
 /// # Errors
 /// When it returns a non-finite score, or fails.
-pub(crate) fn answers(set: &AnchorSet, fitted: SetSpace) -> Result<(), AnchorsError> {
-    let searcher = Searcher::of(set, fitted);
+pub(crate) fn answers(searcher: &Searcher<'_>) -> Result<(), AnchorsError> {
+    let set = searcher.set();
     let shares = searcher.recipe().shares();
     let of = |modality| searcher.represent(modality, set.vector(0, modality)?);
     let (image, text) = (of(Modality::Image)?, of(Modality::Text)?);

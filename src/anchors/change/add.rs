@@ -1,13 +1,13 @@
 //! Adds pairs as a small segment of their own, live as soon as they are encoded.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::build::{ALREADY, BuildOptions, BuildRun, EXAMPLES, SkippedRow};
 use super::incoming::IncomingPairs;
-use super::select;
+use super::live_ids::LiveIds;
 use super::selection::{IncomingSelection, SelectionCounts};
 use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
@@ -105,7 +105,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
     let mut writer = SetWriter::begin(&options.set, write)?;
     let mut live = writer.live()?;
     writer.mark("open");
-    let taken: HashSet<String> = select::ids(&live)?.into_iter().collect();
+    let taken = LiveIds::of(&live)?;
     writer.mark("ids");
     let incoming = incoming().map_err(AnchorsError::from)?;
     // Without the encoders, which would take seconds to open for nothing.
@@ -213,7 +213,7 @@ fn foresee(
     options: &AddOptions,
     writer: SetWriter,
     live: &AnchorSet,
-    taken: &HashSet<String>,
+    taken: &LiveIds,
     incoming: IncomingPairs<'_>,
 ) -> Result<AddReport, AnchorsError> {
     let incoming = incoming.selected(&options.selection);

@@ -1,11 +1,10 @@
 //! Adds pairs of files of vectors as a segment of their own.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::add::{AddReport, AddedSegment, COMMAND};
 use super::build::{BadRowPolicy, VectorRun, check_dim, skipped_list};
-use super::select;
+use super::live_ids::LiveIds;
 use super::writer::{NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::plan::GraphPolicy;
@@ -54,7 +53,7 @@ pub fn add_vectors(
         let set = options.set.display().to_string();
         check_dim(&sources.vectors[modality], dim, set)?;
     }
-    let taken: HashSet<String> = select::ids(&live)?.into_iter().collect();
+    let taken = LiveIds::of(&live)?;
     writer.mark("ids");
     let paths = sources.paths();
     let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();

@@ -12,6 +12,7 @@
 //! | [`reweigh`] | other weights for several encoders of a modality |
 //! | [`select`] | which pairs a command selects |
 //! | [`selection`] | which of the incoming pairs are taken |
+//! | `live_ids` | the ids that an added pair must not have |
 //! | `garbage` | leftovers of killed writers, and the files of old generations |
 //! | `recover` | recovers or removes segments that killed writers left |
 
@@ -21,6 +22,7 @@ pub mod build;
 pub mod compact;
 pub(crate) mod garbage;
 pub(crate) mod incoming;
+pub(crate) mod live_ids;
 pub(crate) mod recover;
 pub mod remove;
 pub mod respace;

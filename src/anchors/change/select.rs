@@ -72,8 +72,19 @@ pub fn no_match(set: &AnchorSet, filter: &PairFilter) -> Result<AnchorsError, An
 /// # Errors
 /// When a record is damaged.
 pub fn ids(set: &AnchorSet) -> Result<Vec<String>, AnchorsError> {
+    each_id(set, str::to_owned)
+}
+
+/// What `look` makes of the id of each live pair, in their order.
+///
+/// # Errors
+/// When a record is damaged.
+pub(super) fn each_id<T: Send>(
+    set: &AnchorSet,
+    look: impl Fn(&str) -> T + Sync,
+) -> Result<Vec<T>, AnchorsError> {
     live_pairs(set, |segment, local, _| {
-        Ok(Some(set.segments()[segment].pair_id(local)?.to_owned()))
+        Ok(Some(look(set.segments()[segment].pair_id(local)?)))
     })
 }
 

@@ -2,11 +2,11 @@
 //!
 //! The caller guarantees that the vectors come from the named encoders.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::add::AddedSegment;
-use super::select;
+use super::live_ids::LiveIds;
 use super::writer::{self, ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::manifest::{self, Manifest, ManifestCounts};
@@ -64,7 +64,7 @@ pub fn create(
         making.graphs,
         making.space.k(),
         pairs,
-        &HashSet::new(),
+        &LiveIds::default(),
     )?;
     let manifest = Manifest {
         // Format, number and dates are filled in when the manifest is published.
@@ -116,7 +116,7 @@ pub fn add(
     let mut writer = SetWriter::begin(set, options)?;
     let live = writer.live()?;
     writer.mark("open");
-    let taken = select::ids(&live)?.into_iter().collect();
+    let taken = LiveIds::of(&live)?;
     writer.mark("ids");
     let (dims, k) = (live.manifest().dims(), live.manifest().space.k());
     let came = written(set, dims, graphs, k, pairs, &taken)?;
@@ -133,7 +133,7 @@ fn written(
     graphs: GraphPolicy,
     k: usize,
     pairs: impl IntoIterator<Item = PairVectors>,
-    taken: &HashSet<String>,
+    taken: &LiveIds,
 ) -> Result<AddedSegment, AnchorsError> {
     let mut segment = SegmentWriter::create(set, dims)?;
     let (mut sources, mut licences) = (BTreeMap::new(), BTreeMap::new());

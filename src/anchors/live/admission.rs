@@ -14,7 +14,6 @@ use super::snapshot::Snapshot;
 use super::stamp::{VerifiedFileStamp, stamp};
 use super::warm::warm;
 use crate::anchors::care::sound;
-use crate::anchors::search::searcher::SetSpace;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::{publish, witness};
@@ -154,18 +153,19 @@ impl AdmissionChecks {
     ) -> Result<Arc<Snapshot>, LiveError> {
         timed(&mut phases.verify, || self.verify(&set))?;
         let LiveOptions { space, search, .. } = &self.options;
-        let (space, search) = (space.as_ref().unwrap_or(&set.manifest().space), *search);
-        let space = timed(&mut phases.center, || {
-            self.pool.install(|| SetSpace::fit(&set, space, search))
+        let space = space.as_ref().unwrap_or(&set.manifest().space).clone();
+        let snapshot = timed(&mut phases.center, || {
+            self.pool.install(|| Snapshot::fit(set, &space, *search))
         })?;
         // Before warming, which would fill memory with pages that nobody may use.
-        sound::answers(&set, space.clone())?;
+        sound::answers(&snapshot.searcher())?;
+        let set = snapshot.set();
         timed(&mut phases.warm, || {
-            warm(&set, search, self.options.warm_bytes)
+            warm(set, *search, self.options.warm_bytes)
         });
         // Last, for the caller's check may search and needs a warm set.
-        timed(&mut phases.canary, || self.canary(&set))?;
-        Ok(Arc::new(Snapshot::new(set, space)))
+        timed(&mut phases.canary, || self.canary(set))?;
+        Ok(Arc::new(snapshot))
     }
 
     /// Keeps the generation that was live until now as the previous one.

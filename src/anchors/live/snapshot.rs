@@ -6,7 +6,7 @@ use crate::anchors::search::searcher::SetSpace;
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::modality::Modality;
-use crate::space::Representation;
+use crate::space::{Recipe, Representation};
 
 /// A generation with its fitted space. One of a [`LiveSet`](super::LiveSet) has passed every check, one that
 /// was opened by itself those of opening.
@@ -19,8 +19,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new(set: AnchorSet, space: SetSpace) -> Self {
-        Self { set, space }
+    /// Fits a space to a set.
+    ///
+    /// # Errors
+    /// When the recipe is invalid, the pairs are too few for it, or a file is damaged.
+    pub fn fit(set: AnchorSet, recipe: &Recipe, mode: SearchMode) -> Result<Self, AnchorsError> {
+        let space = SetSpace::fit(&set, recipe, mode)?;
+        Ok(Self { set, space })
     }
 
     /// Opens the live generation of the anchor set at `path` and fits the space that its manifest names.
@@ -30,8 +35,8 @@ impl Snapshot {
     /// When no generation can be opened, or the pairs are too few for the space.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, AnchorsError> {
         let set = AnchorSet::open(path.as_ref())?;
-        let space = SetSpace::fit(&set, &set.manifest().space, SearchMode::Auto)?;
-        Ok(Self { set, space })
+        let recipe = set.manifest().space.clone();
+        Self::fit(set, &recipe, SearchMode::Auto)
     }
 
     /// The score of each image with each text, `[images, texts]` row-major: unit vectors of the encoders

@@ -1,5 +1,7 @@
 //! An anchor set and a fitted space: maps unit vectors into the space.
 
+use std::sync::Arc;
+
 use super::searched::SearchedSet;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::plan::SearchMode;
@@ -12,9 +14,21 @@ use crate::space::{FittedSpace, Recipe, RelativeRow, Representation};
 /// A space fitted to an anchor set, and the search mode. Cheap to clone, so the owner of an anchor set
 /// can keep it and create searchers at no cost.
 #[derive(Debug, Clone)]
-pub struct SetSpace {
+pub(in crate::anchors) struct SetSpace {
     space: FittedSpace,
     mode: SearchMode,
+    mark: FitMark,
+}
+
+/// Tells one fit from all others, also from one of the same space to the same pairs. Clones of a fitted space
+/// share it: what was made with one of them belongs to all.
+#[derive(Debug, Clone)]
+pub(crate) struct FitMark(Arc<()>);
+
+impl PartialEq for FitMark {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl SetSpace {
@@ -22,11 +36,16 @@ impl SetSpace {
     ///
     /// # Errors
     /// When the recipe is invalid, the pairs are too few for it, or a file is damaged.
-    pub fn fit(set: &AnchorSet, recipe: &Recipe, mode: SearchMode) -> Result<Self, AnchorsError> {
+    pub(in crate::anchors) fn fit(
+        set: &AnchorSet,
+        recipe: &Recipe,
+        mode: SearchMode,
+    ) -> Result<Self, AnchorsError> {
         // Recipes come from requests and files; an invalid one must not reach the arithmetic.
         recipe.validate()?;
         let space = FittedSpace::fit(&SearchedSet::new(set, mode), recipe)?;
-        Ok(Self { space, mode })
+        let mark = FitMark(Arc::new(()));
+        Ok(Self { space, mode, mark })
     }
 
     /// The recipe, as far as it applies to this number of anchors.
@@ -36,17 +55,17 @@ impl SetSpace {
 }
 
 /// Searches an anchor set in one space.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Searcher<'a> {
     anchors: SearchedSet<'a>,
     space: SetSpace,
 }
 
 impl<'a> Searcher<'a> {
-    /// A searcher, with the space fitted to the set: see [`SetSpace::fit`].
+    /// A searcher, with the space fitted to the set: see [`FittedSpace::fit`] for what that costs.
     ///
     /// # Errors
-    /// As [`SetSpace::fit`].
+    /// When the recipe is invalid, the pairs are too few for it, or a file is damaged.
     pub fn new(
         set: &'a AnchorSet,
         recipe: impl Into<Recipe>,
@@ -56,7 +75,7 @@ impl<'a> Searcher<'a> {
     }
 
     /// A searcher of `set`, which this space must have been fitted to.
-    pub fn of(set: &'a AnchorSet, space: SetSpace) -> Self {
+    pub(in crate::anchors) fn of(set: &'a AnchorSet, space: SetSpace) -> Self {
         Self {
             anchors: SearchedSet::new(set, space.mode),
             space,
@@ -68,9 +87,9 @@ impl<'a> Searcher<'a> {
         self.anchors.set()
     }
 
-    /// The fitted space.
-    pub(crate) fn space(&self) -> &SetSpace {
-        &self.space
+    /// The mark of its fitted space.
+    pub(crate) fn mark(&self) -> &FitMark {
+        &self.space.mark
     }
 
     /// The recipe of the space.

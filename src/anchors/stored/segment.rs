@@ -393,4 +393,9 @@ impl Segment {
         }
         Ok(total)
     }
+
+    /// The bytes of its file of thumbnails; 0 without one.
+    pub(crate) fn thumbnail_bytes(&self) -> u64 {
+        self.thumbnails.as_ref().map_or(0, Thumbnails::bytes)
+    }
 }

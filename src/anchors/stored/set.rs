@@ -394,4 +394,9 @@ impl AnchorSet {
     pub fn bytes(&self) -> Result<u64, AnchorsError> {
         self.segments.iter().map(Segment::bytes).sum()
     }
+
+    /// The part of [`bytes`](Self::bytes) that small copies of pictures take.
+    pub fn thumbnail_bytes(&self) -> u64 {
+        self.segments.iter().map(Segment::thumbnail_bytes).sum()
+    }
 }

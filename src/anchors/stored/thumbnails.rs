@@ -131,6 +131,11 @@ pub(crate) struct Thumbnails {
 }
 
 impl Thumbnails {
+    /// The bytes of the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.bytes().len() as u64
+    }
+
     /// Opens the file of a segment of so many pairs; `None` where there is none. No picture is read.
     ///
     /// # Errors

@@ -68,12 +68,14 @@ pub(crate) trait PartSettings: Copy {
     ) -> Result<ScoreSplit, A::Error> {
         // Implementations that override this need them; rows split without them.
         let _ = (fitted, anchors);
-        Ok(match (image.row(), text.row()) {
-            (Some(x), Some(y)) => {
+        Ok(match (image, text) {
+            (PartCode::Row(x), PartCode::Row(y)) => {
                 let product = |(anchor, x, y)| (anchor, f64::from(x) * f64::from(y));
                 ScoreSplit::ByAnchor(shared(x, y).map(product).collect())
             }
-            _ => ScoreSplit::Whole(f64::from(image.dot(text))),
+            (PartCode::Coordinates(_), _) | (PartCode::Row(_), PartCode::Coordinates(_)) => {
+                ScoreSplit::Whole(f64::from(image.dot(text)))
+            }
         })
     }
 }

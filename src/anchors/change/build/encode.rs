@@ -1,6 +1,5 @@
 //! Pairs of sources to a segment: read in blocks, embedded, written in their order.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use super::options::BuildOptions;
 use super::report::{BuildSeconds, SkippedRow};
 use super::tally::PairTally;
 use crate::anchors::change::incoming::IncomingPairs;
+use crate::anchors::change::live_ids::LiveIds;
 use crate::anchors::change::selection::SelectionCounts;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
@@ -41,7 +41,7 @@ pub(crate) struct BuildRun<'a> {
     pub(super) embedder: &'a Embedder,
     watch: WorkControl<'a>,
     /// Ids of live pairs, which a row must not have.
-    taken: HashSet<String>,
+    taken: LiveIds,
     hits_before: u64,
     /// The ids of the written pairs.
     pub(crate) ids: Vec<String>,
@@ -60,7 +60,7 @@ impl<'a> BuildRun<'a> {
             options,
             embedder,
             watch,
-            taken: HashSet::new(),
+            taken: LiveIds::default(),
             hits_before: embedder.cache_hits(),
             ids: Vec::new(),
             seconds: BuildSeconds::default(),
@@ -70,7 +70,7 @@ impl<'a> BuildRun<'a> {
     }
 
     /// Skips rows with these ids.
-    pub(crate) fn taken(mut self, ids: HashSet<String>) -> Self {
+    pub(crate) fn taken(mut self, ids: LiveIds) -> Self {
         self.taken = ids;
         self
     }

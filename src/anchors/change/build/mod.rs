@@ -134,6 +134,7 @@ impl BuildRun<'_> {
             from_cache: self.cache_hits(),
             seconds: self.seconds,
             bytes: set.bytes()?,
+            thumbnail_bytes: set.thumbnail_bytes(),
             warnings: Vec::new(),
         })
     }

@@ -38,6 +38,8 @@ pub struct BuildReport {
     pub seconds: BuildSeconds,
     /// Bytes of the anchor set on disk.
     pub bytes: u64,
+    /// The part of them that small copies of the pictures take.
+    pub thumbnail_bytes: u64,
     /// Failures after the generation went live, as in a [`ChangeReceipt`](crate::anchors::ChangeReceipt).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
+use crate::anchors::change::live_ids::{IdHash, id_hash};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::places::ImagePlace;
 use crate::image_source::ImageSource;
@@ -74,13 +75,13 @@ impl MetadataRows {
 /// The ids of the rows so far, as hashes: a pair takes 24 bytes here, however long its id is.
 #[derive(Debug, Default)]
 pub(super) struct UsedIds {
-    rows: HashMap<[u8; 16], u32>,
+    rows: HashMap<IdHash, u32>,
 }
 
 impl UsedIds {
     /// Takes an id that a row has of its own; else that id and the row that has it.
     pub(super) fn claim(&mut self, id: String, row: u64) -> Result<String, (String, u64)> {
-        match self.rows.entry(hash(&id)) {
+        match self.rows.entry(id_hash(&id)) {
             Entry::Vacant(free) => {
                 free.insert(short(row));
                 Ok(id)
@@ -108,10 +109,4 @@ impl UsedIds {
 /// A row number; no anchor set has more pairs than this counts.
 fn short(row: u64) -> u32 {
     u32::try_from(row).unwrap_or(u32::MAX)
-}
-
-fn hash(id: &str) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
-    half
 }

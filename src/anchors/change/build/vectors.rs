@@ -1,6 +1,5 @@
 //! Pairs of files of vectors to a segment: read, checked, normalised and written in one pass.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
@@ -13,6 +12,7 @@ use super::options::BuildOptions;
 use super::report::{BuildReport, BuildSeconds, SkippedRow};
 use super::tally::{BadRowPolicy, PairTally};
 use super::vector_rows::{MetadataRows, ToldPair, UsedIds};
+use crate::anchors::change::live_ids::LiveIds;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::SegmentEntry;
@@ -104,6 +104,7 @@ fn report(
         from_cache: 0,
         seconds: run.seconds,
         bytes: set.bytes()?,
+        thumbnail_bytes: set.thumbnail_bytes(),
         warnings: Vec::new(),
     })
 }
@@ -114,7 +115,7 @@ pub(crate) struct VectorRun<'a> {
     pub(crate) seconds: BuildSeconds,
     watch: WorkControl<'a>,
     /// Ids of live pairs, which a row must not have.
-    taken: HashSet<String>,
+    taken: LiveIds,
     /// The number of the first row, where numbers are ids.
     first_number: u64,
     /// The ids of the written pairs, if they are kept.
@@ -133,7 +134,7 @@ impl<'a> VectorRun<'a> {
             tally: PairTally::new(policy),
             seconds: BuildSeconds::default(),
             watch,
-            taken: HashSet::new(),
+            taken: LiveIds::default(),
             first_number: 0,
             ids: None,
             used: UsedIds::default(),
@@ -143,10 +144,8 @@ impl<'a> VectorRun<'a> {
 
     /// Skips rows with these ids, numbers rows after those of them that are numbers, and keeps the ids of the pairs
     /// that are written.
-    pub(crate) fn beside(mut self, taken: HashSet<String>) -> Self {
-        // A larger number is no number of a row.
-        let numbers = taken.iter().filter_map(|id| id.parse::<u32>().ok());
-        self.first_number = numbers.max().map_or(0, |highest| u64::from(highest) + 1);
+    pub(crate) fn beside(mut self, taken: LiveIds) -> Self {
+        self.first_number = taken.first_free_number();
         self.taken = taken;
         self.ids = Some(Vec::new());
         self
