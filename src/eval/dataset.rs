@@ -153,6 +153,16 @@ impl Dataset {
     }
 }
 
+impl Dataset {
+    /// The classes to choose between; 0 for another task.
+    pub fn classes(&self) -> usize {
+        match &self.task {
+            EvaluationTask::Classification(task) => task.classes.len(),
+            EvaluationTask::Retrieval(_) => 0,
+        }
+    }
+}
+
 fn name_of(folder: &Path) -> String {
     // `.` and links have no name of their own.
     let resolved = fs_err::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());

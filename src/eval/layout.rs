@@ -1,5 +1,7 @@
 //! Rows of cells as text whose columns line up.
 
+use std::borrow::Cow;
+
 use crate::printable::{WIDEST, line, padded};
 
 /// Left-aligned columns, two blanks apart.
@@ -55,4 +57,12 @@ fn widths<const N: usize>(rows: &[[String; N]]) -> [usize; N] {
             .unwrap_or_default()
             .min(WIDEST)
     })
+}
+
+/// A cell of a CSV file, quoted where it must be: the names of data sets and classes are free text.
+pub(super) fn csv_cell(text: &str) -> Cow<'_, str> {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))),
+        false => Cow::Borrowed(text),
+    }
 }

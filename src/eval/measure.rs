@@ -5,17 +5,18 @@ use serde_json::{Map, json};
 
 use super::classes::DatasetClass;
 use super::dataset::{ClassificationTask, Dataset, EvaluationTask, RetrievalTask};
+use super::predictions::{PredictionRow, PredictionTarget, PredictionWriter};
 use super::report::{EvaluationSetup, RetrievalReport, ZeroshotReport};
 use super::{MetricsError, retrieval, zeroshot};
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::bad_inputs::BadInputs;
-use crate::classify::{Classifier, HeadOptions};
+use crate::classify::{ClassifiedImage, Classifier, HeadOptions};
 use crate::embed::{EmbedError, Embedder, EmbeddingResult, InputRejection, WorkControl};
 use crate::modality::Modality;
 use crate::space::prompts::{LabelList, PromptTemplates, PromptsError};
 use crate::space::{ClassHead, PromptAggregation, Recipe};
-use crate::vector_files::{VectorBlock, VectorReader, row_place};
+use crate::vector_files::{VectorBlock, VectorReader, row_file, row_place};
 
 /// An evaluation failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum MeasureError {
     /// The scores and labels do not match.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// The predictions cannot be written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }
 
 /// The anchor set and encoders that are evaluated.
@@ -56,6 +60,38 @@ pub struct EvaluationSubject<'a> {
     pub embedder: &'a Embedder,
     /// Progress and cancellation.
     pub watch: WorkControl<'a>,
+}
+
+/// The rows of a data set that are written while it is measured.
+struct RecordedRows<'a> {
+    classifier: &'a Classifier<'a>,
+    dataset: &'a str,
+    task: &'a ClassificationTask,
+    out: Option<&'a mut PredictionWriter>,
+}
+
+impl RecordedRows<'_> {
+    /// Writes the answer of an input, if rows are written.
+    fn write(
+        &mut self,
+        row: usize,
+        input: impl FnOnce() -> String,
+        answer: Result<&ClassifiedImage, &InputRejection>,
+    ) -> std::io::Result<()> {
+        let Some(out) = &mut self.out else {
+            return Ok(());
+        };
+        let ranked = answer.map(|answer| self.classifier.ranked(answer, out.top().max(1)));
+        out.write(&PredictionRow {
+            row: row as u64,
+            input: &input(),
+            target: Some(PredictionTarget {
+                dataset: self.dataset,
+                class: &self.task.classes[self.task.labels[row]].name,
+            }),
+            answer: ranked.as_deref().map_err(|rejected| rejected.reason.as_str()),
+        })
+    }
 }
 
 /// Vectors that are classified at a time.
@@ -89,7 +125,8 @@ pub(in crate::eval) fn classification(
 
 /// Zero-shot classification of a labelled data set.
 ///
-/// `templates` replace those of the data set, which replace the default ones.
+/// `templates` replace those of the data set, which replace the default ones. The answer of each image goes to
+/// `predictions`.
 ///
 /// # Errors
 /// A [`MeasureError`]; an image that cannot be used is not an error.
@@ -98,6 +135,7 @@ pub fn measure_zeroshot(
     dataset: &Dataset,
     templates: Option<&PromptTemplates>,
     options: HeadOptions,
+    predictions: Option<&mut PredictionWriter>,
 ) -> Result<MeasuredReport<ZeroshotReport>, MeasureError> {
     let task = classification(dataset)?;
     let default = PromptTemplates::default();
@@ -117,12 +155,20 @@ pub fn measure_zeroshot(
     // Rows of images that could not be used stay NaN, which counts as wrong.
     let mut scores = Array2::from_elem((answers.len(), labels.as_slice().len()), f32::NAN);
     let mut rejected = Vec::new();
-    for (mut row, answer) in scores.rows_mut().into_iter().zip(answers) {
+    let mut recorded = RecordedRows {
+        classifier: &classifier,
+        dataset: &dataset.name,
+        task,
+        out: predictions,
+    };
+    for (row, answer) in answers.into_iter().enumerate() {
+        let input = || task.images[row].display().to_string();
+        recorded.write(row, input, answer.as_ref())?;
         match answer {
-            Ok(answer) => row
-                .iter_mut()
-                .zip(&answer.similarities)
-                .for_each(|(s, v)| *s = *v),
+            Ok(answer) => {
+                let similarities = ndarray::aview1(&answer.similarities);
+                scores.row_mut(row).assign(&similarities);
+            }
             Err(reason) => rejected.push(reason),
         }
     }
@@ -133,7 +179,8 @@ pub fn measure_zeroshot(
 }
 
 /// As [`measure_zeroshot`], of images that are vectors: row `i` of `images` has the class `labels[i]`, an index into
-/// the labels of `classifier`, which was made with `options`. `name` is that of the data set in the report.
+/// the labels of `classifier`, which was made with `options`. `name` is that of the data set in the report, and what is
+/// written to `predictions` as the input is the file of the row.
 ///
 /// # Errors
 /// A [`MeasureError`]; a row that is not a vector is not an error.
@@ -144,6 +191,7 @@ pub fn measure_zeroshot_vectors(
     mut images: VectorReader,
     labels: Vec<usize>,
     options: &HeadOptions,
+    predictions: Option<&mut PredictionWriter>,
 ) -> Result<MeasuredReport<ZeroshotReport>, MeasureError> {
     let classes = classifier.labels().iter().map(|label| DatasetClass {
         folder: label.clone(),
@@ -168,6 +216,12 @@ pub fn measure_zeroshot_vectors(
     let mut rejected = Vec::new();
     let (mut block, mut begin) = (VectorBlock::default(), 0);
     let failed = |error| MeasureError::Anchors(AnchorsError::Vectors(error));
+    let mut recorded = RecordedRows {
+        classifier,
+        dataset: name,
+        task: &task,
+        out: predictions,
+    };
     loop {
         let rows = images.next_block(VECTORS, &mut block).map_err(failed)?;
         if rows == 0 {
@@ -188,6 +242,8 @@ pub fn measure_zeroshot_vectors(
             .into_iter()
             .enumerate()
         {
+            let input = || row_file(&parts, (begin + row) as u64);
+            recorded.write(begin + row, input, answer.as_ref())?;
             match answer {
                 Ok(answer) => {
                     let similarities = ndarray::aview1(&answer.similarities);

@@ -16,6 +16,9 @@
 //! | `report.rs` | the report of an evaluation, with the keys of CLIP_benchmark |
 //! | `text.rs` | a report as plain text |
 //! | `table.rs` | several reports as one table |
+//! | `class_table.rs` | the classes of reports as CSV |
+//! | `confusion/` | [`ConfusionMatrix`]: every class against every answer, as CSV and as a picture |
+//! | [`predictions`] | the answer of each input as CSV, JSON lines or Parquet |
 //! | `layout.rs` | rows of cells as text whose columns line up |
 //! | `measure.rs` | evaluates an anchor set on a data set: files to report |
 //! | `scaling.rs` | accuracy against the number of anchors |
@@ -29,7 +32,9 @@
 //! every other score and never right.
 
 pub mod anchors;
+mod class_table;
 mod classes;
+mod confusion;
 mod dataset;
 pub mod html;
 mod interval;
@@ -38,6 +43,7 @@ pub mod measure;
 mod metrics_error;
 pub mod page;
 mod plot;
+pub mod predictions;
 mod report;
 mod retrieval;
 #[cfg(test)]
@@ -48,7 +54,9 @@ mod text;
 pub mod tune;
 mod zeroshot;
 
+pub use self::class_table::{CLASS_COLUMNS, class_table};
 pub use self::classes::DatasetClass;
+pub use self::confusion::{ConfusionMatrix, is_matrix, is_picture};
 pub use self::dataset::{ClassificationTask, Dataset, DatasetError, EvaluationTask, RetrievalTask};
 pub use self::interval::{IntervalEstimate, wilson};
 pub use self::metrics_error::MetricsError;

@@ -7,6 +7,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::confusion::ConfusionMatrix;
 use super::dataset::{ClassificationTask, Dataset};
 use super::interval::IntervalEstimate;
 use super::retrieval::{BidirectionalRecall, RetrievalMetrics};
@@ -78,6 +79,9 @@ pub struct ZeroshotDetails {
     pub confusions: Vec<NamedConfusion>,
     /// Each class with its recall, in the order of the folders.
     pub per_class: Vec<NamedRecall>,
+    /// All answers of each class; a file of its own where it is written.
+    #[serde(skip)]
+    pub matrix: ConfusionMatrix,
     /// The prompt templates.
     pub templates: Vec<String>,
     /// [`EvaluationSetup::settings`].
@@ -171,6 +175,10 @@ impl ZeroshotReport {
             },
             confusions: confusions.collect(),
             per_class: per_class.collect(),
+            matrix: ConfusionMatrix::new(
+                task.classes.iter().map(|class| class.name.clone()).collect(),
+                metrics,
+            ),
             templates: templates.iter().map(str::to_owned).collect(),
             settings: about.settings,
             source: dataset.source.clone(),

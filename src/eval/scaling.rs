@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::dataset::{ClassificationTask, Dataset};
 use super::interval::{IntervalEstimate, mean_of_draws};
+use super::layout::csv_cell;
 use super::measure::{EvaluationSubject, MeasureError, classification};
 use super::zeroshot::zeroshot;
 use crate::anchors::{AnchorSet, Searcher};
@@ -278,12 +279,7 @@ impl ScalingReport {
         (1..=draws).for_each(|draw| text.push_str(&format!("{}{draw}", Self::CSV_DRAW)));
         text.push('\n');
         for curve in &self.curves {
-            // Quoted as CSV asks: the name of a data set is free text.
-            let name = if curve.dataset.contains([',', '"', '\n', '\r']) {
-                format!("\"{}\"", curve.dataset.replace('"', "\"\""))
-            } else {
-                curve.dataset.clone()
-            };
+            let name = csv_cell(&curve.dataset);
             for ScalingPoint {
                 anchors,
                 acc1: IntervalEstimate { value, low, high },

@@ -160,12 +160,25 @@ impl VectorReader {
     }
 }
 
-/// Names the file of a row and the row in it, counted from 1, by the files of [`VectorReader::parts`].
+/// Names the file of a row and the row in it, by the files of [`VectorReader::parts`]. Rows of vectors are counted from
+/// 0, as NumPy and the output of commands count them; the text says so, because lines of lists are counted from 1.
 pub fn row_place(parts: &[(PathBuf, u64)], row: u64) -> String {
+    match part_of(parts, row) {
+        Some((file, row)) => format!("{}, row {row} (from 0)", file.display()),
+        None => format!("row {row} (from 0)"),
+    }
+}
+
+/// The name of the file that holds a row.
+pub fn row_file(parts: &[(PathBuf, u64)], row: u64) -> String {
+    let part = part_of(parts, row);
+    part.map_or_else(String::new, |(file, _)| file.display().to_string())
+}
+
+/// The file that holds a row, and the number of the row in it.
+fn part_of(parts: &[(PathBuf, u64)], row: u64) -> Option<(&Path, u64)> {
     let at = parts.partition_point(|(_, end)| *end <= row);
     let begin = at.checked_sub(1).map_or(0, |before| parts[before].1);
-    match parts.get(at) {
-        Some((file, _)) => format!("{}, row {}", file.display(), row - begin + 1),
-        None => format!("row {}", row + 1),
-    }
+    let (file, _) = parts.get(at)?;
+    Some((file, row - begin))
 }

@@ -7,7 +7,8 @@ use asif::classify::{Classifier, RankedLabel};
 use asif::disk;
 use asif::embed::InputRejection;
 use asif::eval::page::{ExplanationDetail, PAIRS, PageEntry, page};
-use asif::vector_files::{VectorBlock, VectorReader, row_place};
+use asif::eval::predictions::{PredictionLayout, PredictionRow, PredictionWriter};
+use asif::vector_files::{VectorBlock, VectorReader, row_file, row_place};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::context::CommandContext;
 use crate::errors::exit::{BadInput, StrictInput};
 use crate::errors::hints::{of_input, of_inputs};
 use crate::options::args::EncodingLoad;
+use crate::options::predictions::PredictionArgs;
 use crate::options::query::{LabelArgs, QueryArgs, inputs};
 use crate::options::vectors::VectorQueryArgs;
 use crate::output::format;
@@ -43,6 +45,9 @@ Output:
   With --image-vectors, one line per row of the file, in order, with its number from 0:
   {\"row\":0,\"predictions\":[...]}
 
+  With --predictions, one row per input, in order: row (from 0), input, answer, score and similarity of the
+  answer, error, and label, score and similarity of the --top best labels.
+
 Examples:
   asif classify --index mine.asif --labels cat,dog,'a red bicycle' *.jpg
   asif classify --index mine.asif --labels-file labels.txt --html report.html photos/*.png
@@ -67,6 +72,9 @@ pub struct ClassifyArgs {
     /// Fail when an image cannot be used.
     #[arg(long, env = "ASIF_STRICT")]
     strict: bool,
+
+    #[command(flatten)]
+    predictions: PredictionArgs,
 
     #[command(flatten)]
     query: QueryArgs,
@@ -98,7 +106,7 @@ pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> 
     let out = output("--html", &args.html, OutputKind::Page);
     let mut read = inputs(&args.images, &args.labels, &args.query);
     read.extend(args.vectors.files());
-    check_outputs([out], &read)?;
+    check_outputs([out, args.predictions.output()?], &read)?;
     let labels = args.vectors.labels(&args.labels, context)?;
     let vectors = args.vectors.images()?;
     let load = load_of(args.images.len());
@@ -106,8 +114,12 @@ pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> 
     let templates = session.templates.clone().unwrap_or_default();
     let set = &session.set;
     let classifier = labels.classifier(set, &session, &templates, context)?;
+    let mut out = args.predictions.begin(PredictionLayout {
+        top: (args.top as usize).min(classifier.labels().len()),
+        is_measured: false,
+    })?;
     if let Some(vectors) = vectors {
-        return classify_vectors(args, &classifier, vectors, context);
+        return classify_vectors(args, &classifier, vectors, out, context);
     }
     let answers = classifier.classify(&args.images, context.watch())?;
     let results: Vec<(&Path, Result<Vec<RankedLabel>, &InputRejection>)> = args
@@ -121,7 +133,15 @@ pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> 
             (image.as_path(), ranked)
         })
         .collect();
-    for (image, result) in &results {
+    for (row, (image, result)) in (0..).zip(&results) {
+        if let Some(out) = &mut out {
+            out.write(&PredictionRow {
+                row,
+                input: &image.display().to_string(),
+                target: None,
+                answer: result.as_deref().map_err(|rejected| rejected.reason.as_str()),
+            })?;
+        }
         if context.json {
             let line = ClassifyLine {
                 image: Some(image.display().to_string()),
@@ -138,6 +158,7 @@ pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> 
             context.warn(format!("asif: {}", rejected.reason));
         }
     }
+    args.predictions.finish(out, context)?;
     let rejected = answers.iter().filter_map(|answer| answer.as_ref().err());
     for line in of_inputs(rejected.map(|rejected| rejected.remedy)) {
         context.warn(line);
@@ -181,6 +202,7 @@ fn classify_vectors(
     args: &ClassifyArgs,
     classifier: &Classifier<'_>,
     mut vectors: VectorReader,
+    mut out: Option<PredictionWriter>,
     context: &CommandContext,
 ) -> anyhow::Result<()> {
     let (dim, parts) = (vectors.dim(), vectors.parts());
@@ -204,6 +226,16 @@ fn classify_vectors(
                 None => answers.next(),
             };
             let ranked = ranked.map(|answer| classifier.ranked(&answer, args.top as usize));
+            if let Some(out) = &mut out {
+                out.write(&PredictionRow {
+                    row,
+                    input: &row_file(&parts, row),
+                    target: None,
+                    answer: ranked
+                        .as_deref()
+                        .ok_or(fault.as_deref().unwrap_or_default()),
+                })?;
+            }
             if context.json {
                 context.print_line_json(&ClassifyLine {
                     image: None,
@@ -223,6 +255,7 @@ fn classify_vectors(
             row += 1;
         }
     }
+    args.predictions.finish(out, context)?;
     judge(bad, row, args.strict)
 }
 

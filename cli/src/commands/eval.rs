@@ -6,7 +6,8 @@ use asif::eval::measure::{
     EvaluationSubject, MeasuredReport, measure_retrieval, measure_zeroshot,
     measure_zeroshot_vectors,
 };
-use asif::eval::{Dataset, retrieval_table, zeroshot_table};
+use asif::eval::predictions::{PredictionLayout, PredictionWriter};
+use asif::eval::{Dataset, ZeroshotReport, retrieval_table, zeroshot_table};
 use asif::vector_files::VectorReader;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -17,8 +18,10 @@ use crate::errors::exit::{BadInput, UsageError};
 use crate::errors::hints::of_inputs;
 use crate::files::read_text;
 use crate::options::args::{BOTH_NEEDED, EncodingLoad};
-use crate::options::query::{AskArgs, LabelArgs, QueryArgs, QuerySession, note_few};
+use crate::options::predictions::{ClassFileArgs, PredictionArgs};
+use crate::options::query::{AskArgs, LabelArgs, QueryArgs, QuerySession, inputs, note_few};
 use crate::options::vectors::VectorQueryArgs;
+use crate::output::outputs::check_outputs;
 
 /// Measure accuracy on labelled or captioned images.
 #[derive(Debug, Args)]
@@ -49,6 +52,7 @@ enum EvalCommand {
 #[command(after_help = "\
 Example:
   asif eval zeroshot --index mine.asif --dataset pets/ flowers/ --paper
+  asif eval zeroshot --index mine.asif --dataset pets/ --predictions p.csv --per-class c.csv --confusion m.png
   asif eval zeroshot --index mine.asif --image-vectors q.npy --label-vectors l.npy --targets t.txt")]
 struct ZeroshotArgs {
     /// One or more folders of labelled images.
@@ -82,7 +86,48 @@ struct ZeroshotArgs {
     classnames: Option<PathBuf>,
 
     #[command(flatten)]
+    predictions: PredictionArgs,
+
+    /// With --predictions: how many labels to write for each image.
+    #[arg(long, env = "ASIF_TOP", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+
+    #[command(flatten)]
+    files: ClassFileArgs,
+
+    #[command(flatten)]
     query: QueryArgs,
+}
+
+impl ZeroshotArgs {
+    /// Refuses files that could not be written, before the work.
+    fn check_outputs(&self) -> anyhow::Result<()> {
+        let lists = [&self.classnames, &self.targets].into_iter().flatten();
+        let mut read = inputs(&[], &self.labels, &self.query);
+        read.extend(lists.map(PathBuf::as_path).chain(self.vectors.files()));
+        let [per_class, confusion] = self.files.outputs(self.dataset.len())?;
+        check_outputs([self.predictions.output()?, per_class, confusion], &read)
+    }
+
+    /// Begins the file of predictions among this many classes.
+    fn begin_predictions(&self, classes: usize) -> anyhow::Result<Option<PredictionWriter>> {
+        self.predictions.begin(PredictionLayout {
+            top: (self.top as usize).min(classes),
+            is_measured: true,
+        })
+    }
+
+    /// Writes all files, and the figures to standard output.
+    fn write(
+        &self,
+        reports: &[ZeroshotReport],
+        predictions: Option<PredictionWriter>,
+        context: &CommandContext,
+    ) -> anyhow::Result<()> {
+        self.predictions.finish(predictions, context)?;
+        self.files.write(reports, context)?;
+        print(reports, zeroshot_table, context)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -125,8 +170,17 @@ fn zeroshot_vectors(
     let classifier = labels.classifier(&session.set, &session, &templates, context)?;
     let name = images.path().display().to_string();
     let (set, options) = (&session.set, &session.options);
-    let measured = measure_zeroshot_vectors(set, &classifier, &name, images, targets, options)?;
-    print(&[noted(measured, context)], zeroshot_table, context)
+    let mut out = args.begin_predictions(classifier.labels().len())?;
+    let measured = measure_zeroshot_vectors(
+        set,
+        &classifier,
+        &name,
+        images,
+        targets,
+        options,
+        out.as_mut(),
+    )?;
+    args.write(&[noted(measured, context)], out, context)
 }
 
 /// The number of each row's label.
@@ -142,7 +196,7 @@ fn targets(file: &Path, labels: &[String], images: &VectorReader) -> anyhow::Res
         named.or_else(numbered).ok_or_else(|| {
             let (file, line) = (file.display(), line + 1);
             BadInput(format!(
-                "{file}, row {line}: {text:?} is neither one of the {} labels nor the number of one, from 0",
+                "{file}, line {line}: {text:?} is neither one of the {} labels nor the number of one, from 0",
                 labels.len()
             ))
         })
@@ -166,6 +220,7 @@ fn targets(file: &Path, labels: &[String], images: &VectorReader) -> anyhow::Res
 }
 
 fn zeroshot(args: &ZeroshotArgs, context: &CommandContext) -> anyhow::Result<()> {
+    args.check_outputs()?;
     if let Some(images) = args.vectors.images()? {
         return zeroshot_vectors(args, images, context);
     }
@@ -181,12 +236,16 @@ fn zeroshot(args: &ZeroshotArgs, context: &CommandContext) -> anyhow::Result<()>
         embedder: &embedder,
         watch: context.watch(),
     };
+    let classes = datasets.iter().map(Dataset::classes).max().unwrap_or(0);
+    let mut out = args.begin_predictions(classes)?;
     let mut reports = Vec::new();
     for dataset in &datasets {
-        let measured = measure_zeroshot(subject, dataset, templates.as_ref(), options.clone())?;
+        let options = options.clone();
+        let measured =
+            measure_zeroshot(subject, dataset, templates.as_ref(), options, out.as_mut())?;
         reports.push(noted(measured, context));
     }
-    print(&reports, zeroshot_table, context)
+    args.write(&reports, out, context)
 }
 
 fn retrieval(args: &RetrievalArgs, context: &CommandContext) -> anyhow::Result<()> {

@@ -171,6 +171,7 @@ fn measure(error: &MeasureError) -> u8 {
     match error {
         MeasureError::Anchors(error) => anchors(error),
         MeasureError::Embed(error) => embed(error),
+        MeasureError::Io(error) => file(error),
         _ => INPUT,
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 pub(crate) mod hubness;
 pub(crate) mod pairs;
+pub(crate) mod predictions;
 pub(crate) mod query;
 pub(crate) mod receipt;
 pub(crate) mod selection;

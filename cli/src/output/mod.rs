@@ -2,5 +2,6 @@
 
 pub(crate) mod draw;
 pub(crate) mod format;
+pub(crate) mod kinds;
 pub(crate) mod outputs;
 pub(crate) mod say;
