@@ -139,7 +139,9 @@ pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> 
                 row,
                 input: &image.display().to_string(),
                 target: None,
-                answer: result.as_deref().map_err(|rejected| rejected.reason.as_str()),
+                answer: result
+                    .as_deref()
+                    .map_err(|rejected| rejected.reason.as_str()),
             })?;
         }
         if context.json {

@@ -153,7 +153,10 @@ impl ConfusionMatrix {
         canvas.write((GAP, GAP), WritingDirection::Right, 2, INK, &title);
         canvas.print((layout.left, GAP + 3 * LINE), 2, INK, "answer");
         let rows = drawn(ROWS, LABEL);
-        let side = (GAP, layout.top + length(rows.len(), 2).min(height - layout.top - GAP));
+        let side = (
+            GAP,
+            layout.top + length(rows.len(), 2).min(height - layout.top - GAP),
+        );
         canvas.write(side, WritingDirection::Up, 2, INK, &rows);
         self.draw_cells(&mut canvas, &layout, &unanswered);
         match layout.cell >= LABELLED_CELL {
