@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use asif::anchors::care::check;
+use asif::anchors::stored::witness;
 use asif::anchors::{AnchorSet, AnchorsError};
 use asif::embed::WorkControl;
 use asif::eval::Dataset;
@@ -128,6 +129,20 @@ pub fn open(set: &Path, context: &CommandContext) -> anyhow::Result<AnchorSet> {
         None => warn_of_doubts(set, None, context),
     }
     Ok(opened)
+}
+
+/// As [`open`], or with `@N` after the name a kept generation.
+pub fn open_at(name: &str, context: &CommandContext) -> anyhow::Result<AnchorSet> {
+    if let Some((path, number)) = name.rsplit_once('@')
+        && let Ok(generation) = number.parse()
+        && !Path::new(name).exists()
+    {
+        let path = Path::new(path);
+        let (_, doubt) = witness::kept_or_published(path)?;
+        warn_of_doubts(path, doubt, context);
+        return Ok(AnchorSet::open_generation(path, generation)?);
+    }
+    open(Path::new(name), context)
 }
 
 /// Warns where `CURRENT` is damaged (`doubt`), else where the log or an older generation is.

@@ -33,8 +33,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[cfg(feature = "server")]
 use commands::serve;
 use commands::{
-    anchors, audit, bench, build, classify, diff, doctor, eval, explain, history, inspect, models,
-    repair, rollback, swap, templates, tune, verify,
+    anchors, audit, bench, build, classify, diff, doctor, eval, explain, export, history, inspect,
+    models, repair, rollback, swap, templates, tune, verify,
 };
 use context::CommandContext;
 use errors::{exit, panics, usage};
@@ -107,6 +107,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// List and change the pairs of an anchor set.
     Anchors(anchors::AnchorsArgs),
+    /// Write vectors and metadata as files of other tools.
+    Export(export::ExportFilesArgs),
     /// Find the best recipe for the pairs of an anchor set.
     Tune(tune::TuneArgs),
     /// Make a kept generation, or the content of another anchor set, live.
@@ -158,6 +160,7 @@ fn run() -> ExitCode {
             Command::Eval(args) => eval::run(&args, &context),
             Command::Inspect(args) => inspect::run(&args, &context),
             Command::Anchors(args) => anchors::run(&args, &context),
+            Command::Export(args) => export::run(&args, &context),
             Command::Tune(args) => tune::run(&args, &context),
             Command::Swap(args) => swap::run(&args, &context),
             Command::Rollback(args) => rollback::run(&args, &context),

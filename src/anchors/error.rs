@@ -287,6 +287,20 @@ pub enum AnchorsError {
     /// More pairs than anchor ids.
     #[error("more than {0} pairs; split them into several anchor sets")]
     TooMany(u64),
+    /// A folder that is to be written has content already, or is no folder.
+    #[error(
+        "{path}: exists and is not an empty folder, so it was left unchanged; write to another folder",
+        path = path.display()
+    )]
+    NotEmpty {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Something needs Parquet in a build without it.
+    #[error(
+        "metadata is written as Parquet, which this program was built without; leave the metadata out"
+    )]
+    NoParquet,
     /// The operation was cancelled.
     #[error(
         "interrupted; nothing was written, and another attempt continues from the embedding cache"

@@ -15,15 +15,17 @@
 //! | [`stored`] | the files on disk, and how they are opened |
 //! | [`search`] | an anchor set and a fitted space: maps vectors into the space |
 //! | [`change`] | changes of an anchor set: each is a new generation, or nothing |
+//! | [`export`](mod@export) | the live pairs as files of other tools |
 //! | [`care`] | integrity checks, repair, and purging the traces of a pair |
 //! | [`live`] | a long-running process switches to a new generation while it answers queries |
 //! | `error` | errors |
 //!
-//! Arrows run `live, care -> change -> search -> stored`.
+//! Arrows run `live, care, export -> change -> search -> stored`.
 
 pub mod care;
 pub mod change;
 pub(crate) mod error;
+pub mod export;
 pub mod live;
 pub mod search;
 pub mod stored;

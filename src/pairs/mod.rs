@@ -106,6 +106,8 @@ pub(crate) use self::lines::{LineOutcome, next_line};
 pub(crate) use self::open::open_without;
 pub use self::open::{open, open_with};
 pub use self::options::{CaptionChoice, PairOptions};
+#[cfg(feature = "parquet")]
+pub(crate) use self::pair::is_pair_field;
 pub use self::pair::{Pair, PairOrigin};
 pub use self::reader::PairReader;
 pub(crate) use self::record::{MetadataFields, json_message, metadata_fields, type_name};

@@ -15,6 +15,12 @@ pub(super) const CAPTION_NAMES: &[&str] = &["captions", "caption", "text"];
 /// Name of the field that holds the id.
 pub(super) const ID_NAME: &str = "id";
 
+/// Whether a field of a record with this name is the id, the image or the texts of its pair.
+#[cfg(feature = "parquet")]
+pub(crate) fn is_pair_field(name: &str) -> bool {
+    name == ID_NAME || IMAGE_NAMES.contains(&name) || CAPTION_NAMES.contains(&name)
+}
+
 /// The origin of a pair: a file, and a row where the file has rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PairOrigin {

@@ -1,4 +1,4 @@
-//! Files of vectors that other tools wrote: read in blocks of rows, checked and normalised.
+//! Files of vectors that other tools wrote: read in blocks of rows, checked and normalised; and written for them.
 //!
 //! ```text
 //! path -> VectorReader::open: the header of each file: rows, dimensions, type of number
@@ -20,6 +20,7 @@
 //! | `layout` | [`VectorLayout`]: the folders that clip-retrieval writes |
 //! | `metadata/` | [`MetadataReader`]: JSONL, CSV, TSV and Parquet, a row for each row of vectors |
 //! | `sources` | [`VectorSources`]: both files of vectors and their metadata, row by row |
+//! | [`write`](mod@write) | the same formats as they are written |
 //! | `error` | [`VectorFileError`]: a file cannot be read at all |
 //!
 //! Memory does not grow with the rows: a block at a time is held.
@@ -41,6 +42,7 @@ mod reader;
 mod safetensors;
 mod sources;
 mod survey;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

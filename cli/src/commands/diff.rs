@@ -1,16 +1,15 @@
 //! `asif diff`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use asif::anchors::AnchorSet;
 use asif::anchors::care::diff::diff;
-use asif::anchors::stored::witness;
 use asif::classify::Classifier;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::context::{CommandContext, warn_of_doubts};
+use crate::context::{CommandContext, open_at};
 use crate::options::args::EncodingLoad;
 use crate::options::query::{LabelArgs, ScoreArgs};
 use crate::output::format;
@@ -50,7 +49,7 @@ struct ChangedAnswer {
 }
 
 pub fn run(args: &DiffArgs, context: &CommandContext) -> anyhow::Result<()> {
-    let mut sets = [open(&args.a, context)?, open(&args.b, context)?];
+    let mut sets = [open_at(&args.a, context)?, open_at(&args.b, context)?];
     let pairs = diff(&sets[0], &sets[1])?;
     let answers = match args.probe.is_empty() {
         true => None,
@@ -89,19 +88,6 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> anyhow::Result<()> {
         rows.push(("answers", count));
     }
     context.print(format::facts(&rows))
-}
-
-fn open(name: &str, context: &CommandContext) -> anyhow::Result<AnchorSet> {
-    if let Some((path, number)) = name.rsplit_once('@')
-        && let Ok(generation) = number.parse()
-        && !Path::new(name).exists()
-    {
-        let path = Path::new(path);
-        let (_, doubt) = witness::kept_or_published(path)?;
-        warn_of_doubts(path, doubt, context);
-        return Ok(AnchorSet::open_generation(path, generation)?);
-    }
-    crate::context::open(Path::new(name), context)
 }
 
 fn probe(

@@ -130,7 +130,8 @@ fn anchors(error: &AnchorsError) -> Option<String> {
         AnchorsError::MadeMeanwhile { .. } => {
             "run the command again with another --out, or with --overwrite if it is an anchor set"
         }
-        AnchorsError::InTheWay { .. } => "choose another --out",
+        AnchorsError::InTheWay { .. } | AnchorsError::NotEmpty { .. } => "choose another --out",
+        AnchorsError::NoParquet => "--vectors writes the vectors alone",
         AnchorsError::Manifest { path, .. } | AnchorsError::Damaged { path, .. } => {
             return Some(match set_of(path) {
                 Some(set) => repair(&set),

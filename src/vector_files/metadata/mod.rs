@@ -21,6 +21,8 @@ use super::error::VectorFileError;
 use super::path::{self, METADATA_ENDINGS};
 use crate::pairs::{PairOrigin, RowError};
 
+#[cfg(feature = "parquet")]
+pub(super) use parquet::json_column;
 pub use row::MetadataRow;
 use row::RowIterator;
 

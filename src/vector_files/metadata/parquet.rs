@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow_array::{Array as _, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::row::{RowIterator, RowResult, row_of};
 use crate::vector_files::arrow_value;
@@ -15,6 +15,33 @@ use crate::vector_files::error::VectorFileError;
 
 /// Rows that are decoded at a time.
 const BATCH: usize = 1024;
+
+/// Where Arrow records the name of an extension type.
+const EXTENSION: &str = "ARROW:extension:name";
+/// That of texts which are JSON.
+const JSON: &str = "arrow.json";
+
+/// What makes a column of texts one of JSON values, as Arrow defines it.
+pub(in crate::vector_files) fn json_column() -> [(String, String); 2] {
+    let data = "ARROW:extension:metadata".to_owned();
+    [
+        (EXTENSION.to_owned(), JSON.to_owned()),
+        (data, String::new()),
+    ]
+}
+
+/// The value of a cell: a text of a column of JSON is what it says, or itself if it says nothing.
+fn cell(field: &Field, column: &ArrayRef, row: usize) -> Value {
+    let value = arrow_value::value(column, row);
+    let is_json = field
+        .metadata()
+        .get(EXTENSION)
+        .is_some_and(|name| name == JSON);
+    match &value {
+        Value::String(text) if is_json => serde_json::from_str(text).unwrap_or(value),
+        _ => value,
+    }
+}
 
 /// Whether a column is kept: vectors may lie in the same file.
 fn is_metadata(cells: &DataType) -> bool {
@@ -66,9 +93,8 @@ impl RowIterator for ParquetTableRows {
                 let schema = batch.schema_ref();
                 let cells = schema.fields().iter().zip(batch.columns());
                 let cells = cells.filter(|(_, column)| column.is_valid(*next));
-                let cells = cells.map(|(field, column)| {
-                    (field.name().clone(), arrow_value::value(column, *next))
-                });
+                let cells =
+                    cells.map(|(field, column)| (field.name().clone(), cell(field, column, *next)));
                 let object: Map<_, _> = cells.collect();
                 *next += 1;
                 self.number += 1;
