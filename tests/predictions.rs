@@ -55,7 +55,11 @@ fn an_evaluation_is_recomputed_from_its_files() {
         run(&mut command)
     };
     let mut measured = Value::Null;
-    for (predictions, confusion) in [("p.csv", "matrix.csv"), ("p.jsonl", "m.png"), ("p.parquet", "m.png")] {
+    for (predictions, confusion) in [
+        ("p.csv", "matrix.csv"),
+        ("p.jsonl", "m.png"),
+        ("p.parquet", "m.png"),
+    ] {
         let files = [
             ("--predictions", predictions),
             ("--per-class", "classes.csv"),
@@ -95,7 +99,15 @@ fn classify_writes_a_row_for_each_input_in_order() {
     let asked = ["tree/1.png", "car/2.png", "apple, red/0.png"];
     let out = folder.join("p.jsonl");
     let mut command = asif();
-    command.args(["classify", "--json", "--top", "2", "--labels", "tree,car,apple", "--index"]);
+    command.args([
+        "classify",
+        "--json",
+        "--top",
+        "2",
+        "--labels",
+        "tree,car,apple",
+        "--index",
+    ]);
     command.arg(demo_set()).arg("--predictions").arg(&out);
     command.args(asked.map(|name| data.join(name)));
     let printed = run(&mut command).json_lines();
@@ -109,7 +121,10 @@ fn classify_writes_a_row_for_each_input_in_order() {
         assert_eq!(row["row"], at);
         assert_eq!(row["input"], json!(data.join(asked[at])));
         assert_eq!(row["error"].is_string(), at == 1, "{row}");
-        let told = printed["predictions"].as_array().cloned().unwrap_or_default();
+        let told = printed["predictions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         assert_eq!(row["predictions"], json!(told), "{row}");
         assert_eq!(told.len(), if at == 1 { 0 } else { 2 });
     }

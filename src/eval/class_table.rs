@@ -64,11 +64,8 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], CLASS_COLUMNS);
         assert!(lines[2].starts_with("pets,\"a, b\","), "{text}");
-        let cells: Vec<Vec<&str>> = [lines[1], &lines[2].replace("a, b", "ab")]
-            .iter()
-            .map(|line| line.split(',').collect::<Vec<_>>())
-            .map(|cells| cells.into_iter().collect())
-            .collect();
+        let second = lines[2].replace("a, b", "ab");
+        let cells = [lines[1], &second].map(|line| line.split(',').collect::<Vec<_>>());
         let sum = |at: usize| -> usize {
             let numbers = cells.iter().map(|line| line[at].parse::<usize>());
             numbers.map(|number| number.unwrap()).sum()

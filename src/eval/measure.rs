@@ -89,7 +89,9 @@ impl RecordedRows<'_> {
                 dataset: self.dataset,
                 class: &self.task.classes[self.task.labels[row]].name,
             }),
-            answer: ranked.as_deref().map_err(|rejected| rejected.reason.as_str()),
+            answer: ranked
+                .as_deref()
+                .map_err(|rejected| rejected.reason.as_str()),
         })
     }
 }

@@ -176,7 +176,10 @@ impl ZeroshotReport {
             confusions: confusions.collect(),
             per_class: per_class.collect(),
             matrix: ConfusionMatrix::new(
-                task.classes.iter().map(|class| class.name.clone()).collect(),
+                task.classes
+                    .iter()
+                    .map(|class| class.name.clone())
+                    .collect(),
                 metrics,
             ),
             templates: templates.iter().map(str::to_owned).collect(),

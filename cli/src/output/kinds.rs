@@ -183,7 +183,11 @@ mod tests {
             (Drawing, svg, false),
         ] {
             let file = Path::new("");
-            assert_eq!(kind.writes(file, text.as_bytes()), is_own, "{kind:?} {text:?}");
+            assert_eq!(
+                kind.writes(file, text.as_bytes()),
+                is_own,
+                "{kind:?} {text:?}"
+            );
         }
         assert_eq!(what_it_is(b"\x89PNG\r\n\x1a\n"), "a picture (PNG)");
         assert_eq!(what_it_is(b"\xff\xfe\0"), "binary data");

@@ -32,10 +32,7 @@ impl PixelCanvas {
 
     /// Fills a box; what is outside the picture is left out.
     pub(super) fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, colour: u8) {
-        let (right, bottom) = (
-            (x + width).min(self.width),
-            (y + height).min(self.height),
-        );
+        let (right, bottom) = ((x + width).min(self.width), (y + height).min(self.height));
         for row in y..bottom {
             let begin = row * self.width;
             if x < right {

@@ -153,7 +153,10 @@ impl ConfusionMatrix {
         canvas.write((GAP, GAP), WritingDirection::Right, 2, INK, &title);
         canvas.print((layout.left, GAP + 3 * LINE), 2, INK, "answer");
         let rows = drawn(ROWS, LABEL);
-        let side = (GAP, layout.top + length(rows.len(), 2).min(height - layout.top - GAP));
+        let side = (
+            GAP,
+            layout.top + length(rows.len(), 2).min(height - layout.top - GAP),
+        );
         canvas.write(side, WritingDirection::Up, 2, INK, &rows);
         self.draw_cells(&mut canvas, &layout, &unanswered);
         match layout.cell >= LABELLED_CELL {
@@ -185,7 +188,7 @@ impl ConfusionMatrix {
             let long = length(digits.len(), 1);
             if long + 2 < cell && layout.shared == 1 && cell >= LABELLED_CELL {
                 let ink = if shade > FULL / 2 { WHITE } else { INK };
-                let place = (x + (cell - long) / 2, y + (cell - LINE + 1) / 2);
+                let place = (x + (cell - long) / 2, y + (cell - LINE).div_ceil(2));
                 canvas.write(place, WritingDirection::Right, 1, ink, &digits);
             }
         }

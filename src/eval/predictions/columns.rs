@@ -128,8 +128,7 @@ impl PredictionColumns {
             .set_key_value_metadata(Some(vec![mark]));
         let mut cells = ColumnBuilders::default();
         let schema = cells.take(layout).map_err(failed)?.schema();
-        let out =
-            ArrowWriter::try_new(file, schema, Some(properties.build())).map_err(failed)?;
+        let out = ArrowWriter::try_new(file, schema, Some(properties.build())).map_err(failed)?;
         Ok(Self { layout, cells, out })
     }
 

@@ -75,7 +75,9 @@ impl RowSink for PredictionTable {
     fn write(&mut self, row: &PredictionRow<'_>) -> io::Result<()> {
         let mut cells = vec![row.row.to_string(), row.input.to_owned()];
         if self.layout.is_measured {
-            let target = row.target.map(|t| (t.dataset.to_owned(), t.class.to_owned()));
+            let target = row
+                .target
+                .map(|t| (t.dataset.to_owned(), t.class.to_owned()));
             let (dataset, class) = target.unwrap_or_default();
             let right = row.is_right().map(|right| right.to_string());
             cells.extend([dataset, class, right.unwrap_or_default()]);
