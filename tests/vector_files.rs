@@ -216,7 +216,7 @@ fn such_a_set_is_explained_measured_tuned_swapped_and_rolled_back() {
         lines[5]["error"]
             .as_str()
             .unwrap()
-            .contains("q.npy, row 6: its vector consists of zeros")
+            .contains("q.npy, row 5 (from 0): its vector consists of zeros")
     );
     assert_eq!(
         (&lines[6]["row"], &lines[6]["reasons"]["label"]),
@@ -229,17 +229,29 @@ fn such_a_set_is_explained_measured_tuned_swapped_and_rolled_back() {
             > 0.0
     );
     assert_eq!(lines[6]["without"]["pairs"], 1);
-    let eval = |targets: &Path| run(ask(&["eval", "zeroshot"]).arg("--targets").arg(targets));
+    let rows = files.path("rows.csv");
+    let eval = |targets: &Path| {
+        let mut command = ask(&["eval", "zeroshot"]);
+        command.arg("--targets").arg(targets);
+        run(command.arg("--predictions").arg(&rows))
+    };
     let measured = eval(&targets).ok().json();
     assert_eq!(measured["asif"]["images"], 22);
     assert_eq!(measured["asif"]["unscored"], 1);
     assert_eq!(measured["metrics"]["acc1"], 21.0 / 22.0);
+    let written = fs_err::read_to_string(&rows).unwrap();
+    assert_eq!(written.lines().count(), 23, "{written}");
+    let bad = written.lines().nth(6).unwrap();
+    assert!(
+        bad.starts_with("5,") && bad.contains("q.npy, row 5 (from 0)"),
+        "{bad}"
+    );
     let short = files.path("short.txt");
     fs_err::write(&short, "0\n1\nx").unwrap();
     let refused = eval(&short);
     assert_eq!(refused.code, Some(3));
     assert!(
-        refused.err.contains("short.txt, row 3: \"x\""),
+        refused.err.contains("short.txt, line 3: \"x\""),
         "{}",
         refused.err
     );
@@ -390,8 +402,11 @@ fn metadata_names_pairs_and_bad_rows_cost_only_themselves() {
         .collect();
     let place = |at: usize| skipped[at]["origin"].as_str().unwrap();
     assert!(place(0).ends_with("m.jsonl, row 2"), "{skipped:?}");
-    assert!(place(1).ends_with("image.npy, row 5"), "{skipped:?}");
-    assert!(place(2).ends_with("text.npy, row 6"), "{skipped:?}");
+    assert!(place(1).ends_with("m.jsonl, row 5"), "{skipped:?}");
+    assert!(
+        place(2).ends_with("text.npy, row 5 (from 0)"),
+        "{skipped:?}"
+    );
     assert!(
         skipped[2]["reason"].as_str().unwrap().contains("number 3"),
         "{skipped:?}"
@@ -407,6 +422,54 @@ fn metadata_names_pairs_and_bad_rows_cost_only_themselves() {
     );
     assert_eq!(strict.code, Some(5), "{}", strict.err);
     assert!(!files.path("strict.asif").exists());
+}
+
+/// Rows of metadata belong to vectors, so a row that swallowed the next ones would move all behind it.
+#[test]
+fn an_open_quotation_mark_in_metadata_costs_its_row_or_is_told_with_its_line() {
+    let files = VectorFixture::of(0..5);
+    let words = |name: &str| -> Vec<String> {
+        let path = files.path(name).display().to_string();
+        ["build", "--metadata", &path, "--out"]
+            .map(str::to_owned)
+            .into()
+    };
+    let built = |name: &str, text: &str| {
+        fs_err::write(files.path(name), text).unwrap();
+        let words = words(name);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        files.run(&words, &[&files.path(&format!("{name}.asif"))])
+    };
+    for (name, text) in [
+        (
+            "never.csv",
+            "id,caption\na,x\nb,\"open\nc,y\nd,\"z, z\"\ne,w\n",
+        ),
+        ("text.csv", "id,caption\na,x\nb,\"ope\"n\nc,y\nd,z\ne,w\n"),
+    ] {
+        let report = built(name, text).ok().json();
+        assert_eq!(
+            (&report["pairs"], &report["skipped"]),
+            (&json!(4), &json!(1))
+        );
+        let place = report["skipped_examples"][0]["origin"].as_str().unwrap();
+        assert!(place.ends_with(&format!("{name}, row 3")), "{report}");
+    }
+    // Closed by that of a later row.
+    let text = "id,caption\na,x\nb,\"open\nc,y\"\nd,z\ne,w\n";
+    built("later.csv", text).fails(
+        3,
+        &[
+            "the row on line 3 of",
+            "later.csv takes up 2 lines",
+            "left open",
+        ],
+    );
+    // A text of several lines is no fault, and marks mean nothing in TSV.
+    let text = "id,caption\na,x\nb,\"two\nlines, said\"\nc,y\nd,z\ne,w\n";
+    assert_eq!(built("good.csv", text).ok().json()["pairs"], 5);
+    let text = "id\tcaption\na\tx\nb\t\"open\nc\ty\"\nd\tz\ne\tw\n";
+    assert_eq!(built("good.tsv", text).ok().json()["pairs"], 5);
 }
 
 #[test]
@@ -527,7 +590,9 @@ fn parts_that_do_not_belong_together_and_options_for_lists_are_refused() {
     bad[7][0] = f32::INFINITY;
     fs_err::write(&files.image, npy(&bad)).unwrap();
     let stopped = ["build", "--max-errors", "1", "--out"];
-    files.run(&stopped, &[&set]).fails(5, &["image.npy, row 8"]);
+    files
+        .run(&stopped, &[&set])
+        .fails(5, &["image.npy, row 7 (from 0)"]);
     files
         .run(&["build", "--max-errors", "2", "--out"], &[&set])
         .ok();

@@ -57,14 +57,17 @@ impl PairFilter {
     /// Reads a filter.
     ///
     /// Words that are all `KEY=VALUE` are the short form. Anything else that is an expression is one, and what
-    /// remains is the short form with values of several words: `licence=CC BY 4.0 source=mine`.
+    /// remains is the short form with values of several words: `licence=CC BY 4.0 source=mine`. What has signs or words
+    /// of expressions where the short form has none, such as `year=2003 and source=shop`, is never the short form.
     ///
     /// An expression has `=`, `!=`, `<>`, `<`, `<=`, `>`, `>=`, `[not] like`, `[not] ilike` (`%` any characters,
-    /// `_` one), `[not] in (...)`, `[not] between ... and ...`, `is [not] null`, `and`, `or`, `not` and
-    /// parentheses. Texts stand in single quotes, keys with other characters than letters, digits and `_` in
-    /// double ones. As in SQL, a comparison with a key that a pair lacks selects it neither plainly nor under
-    /// `not`. Numbers are compared as numbers, also where the metadata has them as text. Of a list one matching
-    /// entry is enough. `id`, `image` and `caption` are those of the pair, unless its metadata has such a key.
+    /// `_` one; with `escape 'C'` the character behind a `C` is a plain one), `[not] in (...)`,
+    /// `[not] between ... and ...`, `is [not] null`, `and`, `or`, `not` and parentheses. Texts stand in single quotes,
+    /// in which `''` is one of them and a backslash is a plain character; keys with other characters than letters,
+    /// digits and `_` stand in double ones. As in SQL, a comparison with a key that a pair lacks selects it neither
+    /// plainly nor under `not`. Numbers are compared as numbers, also where the metadata has them as text. Of a list
+    /// one matching entry is enough, and `!=` is the opposite of `=`: `tags != 'old'` selects a list without that
+    /// entry. `id`, `image` and `caption` are those of the pair, unless its metadata has such a key.
     ///
     /// # Errors
     /// When it is neither.
@@ -73,6 +76,10 @@ impl PairFilter {
             text: text.to_owned(),
             what,
         };
+        if terms::is_slip(text) {
+            let form = FilterForm::Expression(expression::parse(text).map_err(refuse)?);
+            return Ok(Self { form });
+        }
         let short = terms::parse(text);
         let form = match (short, expression::parse(text)) {
             (Ok(terms), _) if terms::is_plain(text) => FilterForm::Terms(terms),

@@ -17,6 +17,51 @@ pub(super) fn is_plain(text: &str) -> bool {
     })
 }
 
+/// Whether a text was meant as an expression although its words read as the short form: a key with a character of
+/// expressions, a value that begins with one, or `and` or `or` before a further comparison. Read as the short form it
+/// would select nothing, without a word of warning.
+pub(super) fn is_slip(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    // A quoted value may hold anything.
+    let mut is_quoted = false;
+    words.iter().enumerate().any(|(at, word)| {
+        let was_quoted = is_quoted;
+        if let Some((key, value)) = word.split_once('=').filter(|_| !was_quoted) {
+            let is_open = value.starts_with('"') && !ends_quoted(&value[1..]);
+            is_quoted = is_open;
+            let has_sign = |signs: &[char]| key.contains(signs);
+            return has_sign(&['<', '>', '!', '(', ')', '\'', '"', ',', ';'])
+                || value.starts_with(['=', '>', '\'']);
+        }
+        if was_quoted {
+            is_quoted = !ends_quoted(word);
+            return false;
+        }
+        let is_joining = word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or");
+        at > 0 && is_joining && is_comparison(&words[at + 1..])
+    })
+}
+
+/// Whether a word closes a quoted value.
+fn ends_quoted(word: &str) -> bool {
+    let escapes = word.bytes().rev().skip(1).take_while(|&byte| byte == b'\\');
+    word.ends_with('"') && escapes.count() % 2 == 0
+}
+
+/// Whether words behind `and` or `or` begin a comparison. None at all are an expression that was not finished.
+fn is_comparison(words: &[&str]) -> bool {
+    const OPERATORS: [&str; 13] = [
+        "=", "!=", "<>", "<", "<=", ">", ">=", "like", "ilike", "in", "between", "is", "not",
+    ];
+    let is_any = |word: &str, of: &[&str]| of.iter().any(|known| word.eq_ignore_ascii_case(known));
+    match words {
+        [] => true,
+        [first, ..] if is_any(first, &["not"]) || first.contains(['=', '<', '>', '(']) => true,
+        [_, second, ..] => is_any(second, &OPERATORS),
+        [_] => false,
+    }
+}
+
 /// Whether the first word is `KEY=...`.
 pub(super) fn begins_as_terms(text: &str) -> bool {
     let first = text.split_whitespace().next().unwrap_or_default();
@@ -115,7 +160,7 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 fn needs_quotes(value: &str) -> bool {
     let plain = value.split_whitespace().collect::<Vec<_>>().join(" ") == value;
     let later_key = value.split(' ').skip(1).any(|word| word.contains('='));
-    !plain || later_key || value.starts_with('"')
+    !plain || later_key || value.starts_with('"') || is_slip(&format!("key={value}"))
 }
 
 impl fmt::Display for FilterTerms {

@@ -150,6 +150,42 @@ fn expressions_mean_what_they_mean_in_sql() {
     }
 }
 
+/// What reads as the short form, but was meant as an expression, would select nothing without a word.
+#[test]
+fn slips_between_the_forms_are_the_right_meaning_or_an_error() {
+    let meta =
+        json!({"source": "shop", "year": 2003, "title": "salt and pepper", "n": "a and b=c"});
+    for filter in [
+        "(year=2003)",
+        "(year=2003 and source='shop')",
+        "year=2003 and source='shop'",
+        "year=2003 AND (source = 'shop')",
+        "year=2003 or source='x'",
+        // Still the short form.
+        "title=salt and pepper source=shop",
+        "title=salt and pepper",
+        "n=\"a and b=c\" source=shop",
+        "source=shop year=2003",
+    ] {
+        assert!(matches(filter, &meta), "{filter}");
+    }
+    for filter in [
+        "year=2003 and source=shop",
+        "year=2003 and",
+        "year=2003 or not source=shop",
+        "source=shop and year > 2020",
+        "source=shop and title like 'salt%'",
+        "upper(source)='SHOP'",
+        "year>=2003 source=shop",
+        "source!=shop",
+        "source=shop year<2005",
+        "year=>2003",
+    ] {
+        let parsed = PairFilter::parse(filter);
+        assert!(parsed.is_err(), "{filter}: {parsed:?}");
+    }
+}
+
 #[test]
 fn what_has_no_meaning_is_refused_with_the_reason() {
     for (filter, reason) in [

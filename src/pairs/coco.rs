@@ -1,15 +1,18 @@
 //! COCO captions: `{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}`.
 //!
 //! One pair an image, with all its captions; its `licence` is the name of the licence that it has. Images and captions
-//! stand apart in the file, so the texts of the whole file are in memory while it is read. Annotations without a
-//! caption, those of other tasks, are passed over; one of an image that the file does not have is a row
-//! behind those of the images.
+//! stand apart in the file, so the texts of the whole file are in memory while it is read. The rows of a file are its
+//! images, counted from 1, and behind them its annotations. One that cannot be used costs itself only: an image without
+//! an id or a name or with the id of another, an annotation without a caption (those of other tasks have none), or of
+//! an image that the file does not have.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::input;
@@ -22,10 +25,18 @@ use super::{PairOptions, PairOrigin, PairsError, RowError, RowRejection};
 /// A file of annotations, as far as it is read.
 #[derive(Deserialize)]
 struct CocoFile {
-    images: Vec<CocoImage>,
-    annotations: Vec<CocoAnnotation>,
+    images: Vec<CocoEntry<CocoImage>>,
+    annotations: Vec<CocoEntry<CocoAnnotation>>,
     #[serde(default)]
-    licenses: Vec<CocoLicence>,
+    licenses: Vec<CocoEntry<CocoLicence>>,
+}
+
+/// An entry, which costs only itself if it is not what it must be.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum CocoEntry<T> {
+    Good(T),
+    Other(IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -67,16 +78,66 @@ pub(super) fn open(path: &Path) -> Result<Option<Box<dyn PairSource>>, PairsErro
         }
     };
     let path = path.to_owned();
-    let rows = (joined.images.len() + joined.strays.len()) as u64;
+    let rows = (joined.images.len() + joined.faults.len()) as u64;
     Ok(Some(Box::new(CocoSource { path, rows })))
 }
 
 /// The images with their captions.
 struct JoinedImages {
-    images: Vec<(CocoImage, Vec<String>)>,
-    /// Images that captions name and the file does not have.
-    strays: Vec<i64>,
+    /// Each with the number of its row.
+    images: Vec<(u64, CocoImage, Vec<String>)>,
+    /// Rows that cannot be used.
+    faults: Vec<(u64, CocoFault)>,
     licences: HashMap<i64, String>,
+}
+
+/// Why an entry cannot be used.
+enum CocoFault {
+    /// An image that is none.
+    NoImage,
+    /// An image with the id of another, which stands in that row.
+    SameId(i64, u64),
+    /// An annotation that names no image.
+    NoAnnotation,
+    /// An annotation without a caption.
+    NoCaption,
+    /// An annotation of an image that the file does not have.
+    Stray(i64),
+}
+
+impl CocoFault {
+    fn rejection(&self, file: &Path) -> RowRejection {
+        let wrong = |what: &str, expected, found| RowRejection::Type {
+            what: what.to_owned(),
+            expected,
+            found,
+        };
+        match self {
+            Self::NoImage => wrong(
+                "the entry of images",
+                "an object with a whole number as id and a text as file_name",
+                "another value",
+            ),
+            Self::SameId(id, first) => RowRejection::DuplicateId {
+                id: id.to_string(),
+                first: PairOrigin {
+                    file: file.to_owned(),
+                    row: Some(*first),
+                },
+            },
+            Self::NoAnnotation => wrong(
+                "the entry of annotations",
+                "an object with a whole number as image_id and a text as caption",
+                "another value",
+            ),
+            Self::NoCaption => RowRejection::NoCaption,
+            Self::Stray(id) => wrong(
+                &format!("the image {id} of a caption"),
+                "the id of an image of the file",
+                "none",
+            ),
+        }
+    }
 }
 
 fn joined(path: &Path) -> io::Result<Result<JoinedImages, serde_json::Error>> {
@@ -85,28 +146,57 @@ fn joined(path: &Path) -> io::Result<Result<JoinedImages, serde_json::Error>> {
         Err(error) if error.is_io() => return Err(error.into()),
         Err(error) => return Ok(Err(error)),
     };
-    let mut places = HashMap::new();
-    let mut images = Vec::with_capacity(file.images.len());
+    let mut places: HashMap<i64, usize> = HashMap::new();
+    let mut images: Vec<(u64, CocoImage, Vec<String>)> = Vec::with_capacity(file.images.len());
+    let mut faults = Vec::new();
+    let mut row = 0;
     for image in file.images {
-        places.entry(image.id).or_insert(images.len());
-        images.push((image, Vec::new()));
-    }
-    let mut strays = Vec::new();
-    for CocoAnnotation { image_id, caption } in file.annotations {
-        let Some(caption) = caption else { continue };
-        match places
-            .get(&image_id)
-            .and_then(|&place| images.get_mut(place))
-        {
-            Some((_, captions)) => captions.push(caption),
-            None => strays.push(image_id),
+        row += 1;
+        let CocoEntry::Good(image) = image else {
+            faults.push((row, CocoFault::NoImage));
+            continue;
+        };
+        match places.entry(image.id) {
+            Entry::Occupied(first) => {
+                let first = images[*first.get()].0;
+                faults.push((row, CocoFault::SameId(image.id, first)));
+            }
+            Entry::Vacant(free) => {
+                free.insert(images.len());
+                images.push((row, image, Vec::new()));
+            }
         }
     }
-    let licences = file.licenses.into_iter();
+    for annotation in file.annotations {
+        row += 1;
+        let fault = match annotation {
+            CocoEntry::Other(_) => CocoFault::NoAnnotation,
+            CocoEntry::Good(CocoAnnotation { caption: None, .. }) => CocoFault::NoCaption,
+            CocoEntry::Good(CocoAnnotation {
+                image_id,
+                caption: Some(caption),
+            }) => match places.get(&image_id) {
+                Some(&place) => {
+                    images[place].2.push(caption);
+                    continue;
+                }
+                None => CocoFault::Stray(image_id),
+            },
+        };
+        faults.push((row, fault));
+    }
+    let licences = file
+        .licenses
+        .into_iter()
+        .filter_map(|licence| match licence {
+            CocoEntry::Good(licence) => Some((licence.id, licence.name)),
+            // An image with its number then has no licence, as one without a number.
+            CocoEntry::Other(_) => None,
+        });
     Ok(Ok(JoinedImages {
         images,
-        strays,
-        licences: licences.map(|licence| (licence.id, licence.name)).collect(),
+        faults,
+        licences: licences.collect(),
     }))
 }
 
@@ -124,35 +214,27 @@ impl PairSource for CocoSource {
         let names = joined
             .images
             .iter()
-            .map(|(image, _)| image.file_name.as_str());
+            .map(|(_, image, _)| image.file_name.as_str());
         let base = image_folder(&self.path, names);
         let file = self.path.clone();
-        let licences = joined.licences;
-        let mut rows = 0;
-        let mut origin = move || {
-            rows += 1;
-            PairOrigin {
-                file: file.clone(),
-                row: Some(rows),
-            }
+        let origin = move |row| PairOrigin {
+            file: file.clone(),
+            row: Some(row),
         };
-        let mut origin_of_stray = origin.clone();
-        let count = joined.images.len() as u64;
-        let images = joined.images.into_iter().map(move |(image, captions)| {
+        let (of_fault, path) = (origin.clone(), self.path.clone());
+        let licences = joined.licences;
+        let images = joined.images.into_iter();
+        let images = images.map(move |(row, image, captions)| {
             let licence = image.license.and_then(|id| licences.get(&id)).cloned();
-            draft(image, captions, licence, &base, origin())
+            draft(image, captions, licence, &base, origin(row))
         });
-        let strays = joined.strays.into_iter().map(move |id| {
-            let mut origin = origin_of_stray();
-            origin.row = origin.row.map(|row| row + count);
-            let reason = RowRejection::Type {
-                what: format!("the image {id} of a caption"),
-                expected: "the id of an image of the file",
-                found: "none",
-            };
-            Err(RowError { origin, reason })
+        let faults = joined.faults.into_iter().map(move |(row, fault)| {
+            Err(RowError {
+                origin: of_fault(row),
+                reason: fault.rejection(&path),
+            })
         });
-        Ok(Box::new(images.chain(strays)))
+        Ok(Box::new(images.chain(faults)))
     }
 }
 
@@ -204,10 +286,43 @@ mod tests {
             assert_eq!(pairs[0].meta["licence"], "CC BY");
             assert_eq!(pairs[0].meta["coco_id"], 1);
             assert!(pairs[0].image.path().unwrap().ends_with(&one));
-            assert_eq!(errors.len(), 3, "{errors:?}");
+            assert_eq!(errors.len(), 4, "{errors:?}");
             assert!(errors[0].contains("row 3: no caption"), "{errors:?}");
             assert!(errors[1].contains("row 4: no caption"), "{errors:?}");
-            assert!(errors[2].contains("row 5: the image 9"), "{errors:?}");
+            assert!(errors[2].contains("row 7: the image 9"), "{errors:?}");
+            assert!(errors[3].contains("row 9: no caption"), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_used_costs_itself_only() {
+        let text = br#"{"licenses": [{"id": "x"}, 7],
+            "images": [{"id": 1, "file_name": "1.jpg", "license": 1}, {"id": 2}, {"id": 1, "file_name": "2.jpg"},
+                {"id": 4, "file_name": "4.jpg"}, "x"],
+            "annotations": [{"image_id": 1, "caption": "one"}, {"image_id": 4, "caption": 5}, {"caption": "c"}, null,
+                {"image_id": "1", "caption": "c"}, {"image_id": 4, "caption": "four"}, {"image_id": 4}]}"#;
+        let dir = folder(&[
+            ("c.json", text),
+            ("1.jpg", b""),
+            ("2.jpg", b""),
+            ("4.jpg", b""),
+        ]);
+        let (pairs, errors) = read(&dir.path().join("c.json"));
+        assert_eq!(ids(&pairs), ["1.jpg", "4.jpg"], "{errors:?}");
+        assert_eq!(pairs[1].captions, ["four"]);
+        let expected = [
+            "row 2: the entry of images",
+            "row 3: duplicate id \"1\", first used in",
+            "row 5: the entry of images",
+            "row 7: the entry of annotations",
+            "row 8: the entry of annotations",
+            "row 9: the entry of annotations",
+            "row 10: the entry of annotations",
+            "row 12: no caption",
+        ];
+        assert_eq!(errors.len(), expected.len(), "{errors:?}");
+        for (error, expected) in errors.iter().zip(expected) {
+            assert!(error.contains(expected), "{expected}: {error}");
         }
     }
 

@@ -22,11 +22,9 @@ mod splitter;
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 
-use csv::ByteRecord;
-
 use self::columns::CsvColumns;
 use self::fields::{CsvRow, RowFields};
-use self::splitter::FieldSplitter;
+pub(crate) use self::splitter::FieldSplitter;
 use super::endings::unpacked_ending;
 use super::input::{self, ListText};
 use super::lines::MAX_LINE_BYTES;
@@ -168,7 +166,7 @@ impl CsvReader {
                     file: self.path.clone(),
                     row: None,
                 };
-                let reason = RowRejection::of_io(error, |message| RowRejection::Broken { message });
+                let reason = RowRejection::broken(error);
                 return Some(Err(RowError { origin, reason }));
             }
         };
@@ -183,32 +181,7 @@ impl CsvReader {
     }
 
     fn parts(&mut self, found: RecordExtent) -> Result<RowFields, RowRejection> {
-        if found.too_long {
-            return Err(RowRejection::TooLong {
-                limit: MAX_LINE_BYTES,
-            });
-        }
-        // The whole row, because a quoted field may contain line ends and be cut anywhere.
-        str::from_utf8(&self.raw).map_err(|error| RowRejection::Utf8 {
-            at: error.valid_up_to() + 1,
-        })?;
-        // A zero byte cannot be part of a path and would cut it in C libraries.
-        if self.raw.contains(&0) {
-            return Err(RowRejection::NulByte);
-        }
-        let literal;
-        let record = if !found.broken_quotes {
-            let record = self.splitter.split(&self.raw);
-            record.map_err(|error| RowRejection::Broken {
-                message: error.to_string(),
-            })?
-        } else if self.columns.delimiter == b'\t' {
-            // As characters: writers of TSV do not quote, so the marks belong to the text.
-            literal = ByteRecord::from(self.raw.split(|&b| b == b'\t').collect::<Vec<_>>());
-            &literal
-        } else {
-            return Err(RowRejection::Quotes);
-        };
+        let record = self.splitter.fields(&self.raw, found)?;
         CsvRow {
             record,
             columns: &self.columns,

@@ -84,6 +84,21 @@ pub enum PairsError {
         /// What to do; completes the sentence.
         hint: &'static str,
     },
+    /// A column has a type that its field cannot have.
+    #[error(
+        "{}: the column {name:?} has another type than an image has: expected {expected}, found {found}; name another \
+         column, or convert this one", path.display()
+    )]
+    ColumnType {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        name: String,
+        /// What it must hold.
+        expected: &'static str,
+        /// The type that it has.
+        found: String,
+    },
     /// A quotation mark in the header is not closed, or text follows it.
     #[error(
         "{}: the header's quotation marks do not come in pairs around whole names; correct the \

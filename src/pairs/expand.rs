@@ -58,8 +58,8 @@ fn choices_of(range: &str) -> Option<Vec<String>> {
     if let Some((first, last)) = range.split_once("..") {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let (from, to) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
-        let is_range = is_number(first) && is_number(last) && from <= to;
-        if !is_range || to - from >= MAX_NAMES as u64 {
+        let is_range = is_number(first) && is_number(last);
+        if !is_range || from.abs_diff(to) >= MAX_NAMES as u64 {
             return None;
         }
         let is_padded = |text: &str| text.len() > 1 && text.starts_with('0');
@@ -67,14 +67,16 @@ fn choices_of(range: &str) -> Option<Vec<String>> {
             true => first.len().max(last.len()),
             false => 1,
         };
-        return Some(
-            (from..=to)
-                .map(|number| {
-                    let number = number.to_string();
-                    "0".repeat(width.saturating_sub(number.len())) + &number
-                })
-                .collect(),
-        );
+        let name = |number: u64| {
+            let number = number.to_string();
+            "0".repeat(width.saturating_sub(number.len())) + &number
+        };
+        // Downwards where the first number is the larger one.
+        let mut names: Vec<_> = (from.min(to)..=from.max(to)).map(name).collect();
+        if from > to {
+            names.reverse();
+        }
+        return Some(names);
     }
     let choices: Vec<_> = range.split(',').map(str::to_owned).collect();
     (choices.len() > 1).then_some(choices)
@@ -108,11 +110,11 @@ mod tests {
             &["a/1.tar", "a/2.tar", "b/1.tar", "b/2.tar"],
         );
         is("{x}{1..2}", &["{x}1", "{x}2"]);
+        is("{03..1}", &["03", "02", "01"]);
         for path in [
             "a.tar",
             "{x}.tar",
             "{a..b}",
-            "{2..1}",
             "{",
             "}{",
             "{1..9999999}",

@@ -109,10 +109,9 @@ impl Iterator for JsonReader {
             }),
             Err(fault) => {
                 self.ended = true;
-                let broken = |message| RowRejection::Broken { message };
                 Err(match fault {
-                    ElementFault::Io(error) => RowRejection::of_io(error, broken),
-                    ElementFault::Syntax(message) => broken(message),
+                    ElementFault::Io(error) => RowRejection::broken(error),
+                    ElementFault::Syntax(message) => RowRejection::Malformed { message },
                 })
             }
         };

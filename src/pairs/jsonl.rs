@@ -158,7 +158,7 @@ impl Iterator for JsonlReader {
                 Err(error) => {
                     // The position after a failed read is unknown, so nothing more is read.
                     self.broken = true;
-                    RowRejection::of_io(error, |message| RowRejection::Broken { message })
+                    RowRejection::broken(error)
                 }
             };
             return Some(Err(RowError {

@@ -92,6 +92,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::beside::composed;
 pub(crate) use self::checked::CheckedValue;
+pub(crate) use self::csv::FieldSplitter;
 pub use self::endings::IMAGE_EXTENSIONS;
 pub(crate) use self::endings::{ending_of, is_image};
 pub use self::error::PairsError;
@@ -111,6 +112,7 @@ pub(crate) use self::pair::is_pair_field;
 pub use self::pair::{Pair, PairOrigin};
 pub use self::reader::PairReader;
 pub(crate) use self::record::{MetadataFields, json_message, metadata_fields, type_name};
+pub(crate) use self::records::{CsvRecords, RecordExtent};
 pub(crate) use self::row_error::named_ending;
 pub use self::row_error::{RowError, RowRejection};
 

@@ -7,8 +7,8 @@ use super::expand::expanded;
 use super::folder::FolderTest;
 use super::formats::{self, LISTS};
 use super::other::other_format;
-use super::source::NamedSource;
-use super::{PairOptions, PairReader, PairsError, folder};
+use super::source::{NamedSource, PairSource};
+use super::{PairOptions, PairReader, PairsError, RowRejection, folder};
 
 /// Opens sources of pairs, to be read in the order given.
 ///
@@ -24,8 +24,8 @@ use super::{PairOptions, PairReader, PairsError, folder};
 /// Every file is read once here, to count its rows and check its header; no row is kept.
 ///
 /// # Errors
-/// [`PairsError`]: a path is missing, of an unknown kind, cannot be read or is given twice, a
-/// header lacks a column, or there is no row at all.
+/// [`PairsError`]: a path is missing, of an unknown kind, damaged before its first row, cannot be read or is given
+/// twice, a header lacks a column, or there is no row at all.
 pub fn open(paths: &[PathBuf]) -> Result<PairReader, PairsError> {
     open_with(paths, &PairOptions::default())
 }
@@ -127,5 +127,27 @@ fn survey(
         path: path.to_owned(),
         formats: formats::either(".", formats::all_endings()),
     })?;
-    Ok(vec![source(path, (format.open)(path, options)?)])
+    let mut opened = (format.open)(path, options)?;
+    refuse_unreadable(path, opened.as_mut())?;
+    Ok(vec![source(path, opened)])
+}
+
+/// Refuses a file in which reading breaks off before its first row. Of one that is damaged further on, the rows
+/// before are read, whatever its format, and the damage is a row that is skipped.
+fn refuse_unreadable(path: &Path, source: &mut dyn PairSource) -> Result<(), PairsError> {
+    let Some(Err(first)) = source.drafts()?.next() else {
+        return Ok(());
+    };
+    let (kind, message) = match first.of_row()?.reason {
+        RowRejection::Malformed { message } => (std::io::ErrorKind::InvalidData, message),
+        RowRejection::Broken { message } => (std::io::ErrorKind::Other, message),
+        _ => return Ok(()),
+    };
+    // A message of the system has the path already.
+    let name = path.display().to_string();
+    let said = match message.contains(&name) {
+        true => message,
+        false => format!("{name}: {message}"),
+    };
+    Err(std::io::Error::new(kind, said).into())
 }

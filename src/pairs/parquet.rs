@@ -122,8 +122,20 @@ impl ParquetColumns {
             found: columns.iter().map(|c| c.name().to_owned()).collect(),
             hint: "; rename a column",
         };
-        let (image, form) = image_column(columns, &options.image_column)
-            .ok_or_else(|| missing("image", &options.image_column, IMAGE_NAMES))?;
+        let (image, form) = image_column(columns, &options.image_column).ok_or_else(|| {
+            let own = options.image_column.as_deref();
+            let names = own.map_or(IMAGE_NAMES, |_| &[]).iter().copied().chain(own);
+            let named: Vec<&str> = names.collect();
+            match columns.iter().find(|column| named.contains(&column.name())) {
+                Some(column) => PairsError::ColumnType {
+                    path: path.to_owned(),
+                    name: column.name().to_owned(),
+                    expected: "a path as text, the bytes of an image, or {bytes, path}",
+                    found: type_of(column),
+                },
+                None => missing("image", &options.image_column, IMAGE_NAMES),
+            }
+        })?;
         let is_caption = |name: &str| match &options.caption_column {
             Some(own) => name == own,
             None => CAPTION_NAMES.contains(&name),
@@ -185,6 +197,17 @@ fn form_of(column: &Type) -> Option<ImageForm> {
         fields.any(|field| field.name() == name && form_of(field) == Some(form))
     };
     (has(BYTES, ImageForm::Bytes) && has(PATH, ImageForm::Path)).then_some(ImageForm::Both)
+}
+
+/// The type of a column in the words of Parquet.
+fn type_of(column: &Type) -> String {
+    match column.is_primitive() {
+        true => column.get_physical_type().to_string(),
+        false => {
+            let fields = column.get_fields().iter().map(|field| field.name());
+            format!("a group of {}", fields.collect::<Vec<_>>().join(", "))
+        }
+    }
 }
 
 fn is_text(column: &Type) -> bool {
@@ -342,8 +365,7 @@ impl Iterator for ParquetRows {
             Ok(row) => self.draft(row, origin),
             Err(error) => {
                 self.ended = true;
-                let broken = |message| RowRejection::Broken { message };
-                let reason = RowRejection::of_io(damage(&self.path, &error), broken);
+                let reason = RowRejection::broken(damage(&self.path, &error));
                 Err(RowError { origin, reason })
             }
         })

@@ -105,8 +105,7 @@ impl PairReader {
                         file: named.path.clone(),
                         row: None,
                     };
-                    let reason =
-                        RowRejection::of_io(error, |message| RowRejection::Broken { message });
+                    let reason = RowRejection::broken(error);
                     // The error is told once; the source then has no more rows.
                     self.drafts = Some(Box::new(std::iter::empty()));
                     return Some(Err(RowError { origin, reason }));

@@ -61,11 +61,23 @@ fn image_of(
         Some(name) => object.remove(name).map(|value| (name.as_str(), value)),
         None => take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?,
     };
-    let (name, value) = field.ok_or(RowRejection::NoImage)?;
+    let (name, value) =
+        field.ok_or_else(|| no_field(&options.image_column, "image", RowRejection::NoImage))?;
     match value {
         Value::String(text) if text.trim().is_empty() => Err(RowRejection::NoImage),
         Value::String(text) => Ok(text.trim().to_owned()),
         other => Err(wrong_type(name, "the path of an image as text", &other)),
+    }
+}
+
+/// The rejection of a row without a field: of the one that was asked for by name, else the usual one.
+fn no_field(own: &Option<String>, role: &'static str, usual: RowRejection) -> RowRejection {
+    match own {
+        Some(name) => RowRejection::NoField {
+            role,
+            name: name.clone(),
+        },
+        None => usual,
     }
 }
 
@@ -78,7 +90,8 @@ fn parts(
         Some(name) => object.remove(name).map(|value| (name.as_str(), value)),
         None => take(object, CAPTION_NAMES, "caption", expanded)?,
     };
-    let (name, value) = field.ok_or(RowRejection::NoCaption)?;
+    let (name, value) = field
+        .ok_or_else(|| no_field(&options.caption_column, "caption", RowRejection::NoCaption))?;
     let captions = captions_of(name, value)?;
     Ok((own_id(object)?, captions))
 }

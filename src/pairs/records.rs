@@ -22,20 +22,20 @@ pub(super) const MAX_ROW_LINES: usize = 256;
 
 /// What [`CsvRecords::next`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RecordExtent {
+pub(crate) struct RecordExtent {
     /// The line, counted from 1, on which the record begins.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// How many lines it spans.
-    pub(super) lines: u64,
+    pub(crate) lines: u64,
     /// Whether it is longer than the limit; then only its beginning is in the buffer.
-    pub(super) too_long: bool,
+    pub(crate) too_long: bool,
     /// Whether its quotes are broken; then its first line is in the buffer.
-    pub(super) broken_quotes: bool,
+    pub(crate) broken_quotes: bool,
 }
 
 /// The records of a CSV file; blank lines between them are skipped.
 #[derive(Debug)]
-pub(super) struct CsvRecords<R> {
+pub(crate) struct CsvRecords<R> {
     input: R,
     delimiter: u8,
     limit: usize,
@@ -68,7 +68,7 @@ enum FieldState {
 
 impl<R: BufRead> CsvRecords<R> {
     /// Records of at most `limit` bytes each.
-    pub(super) fn new(input: R, delimiter: u8, limit: usize) -> Self {
+    pub(crate) fn new(input: R, delimiter: u8, limit: usize) -> Self {
         Self {
             input,
             delimiter,
@@ -81,7 +81,7 @@ impl<R: BufRead> CsvRecords<R> {
     /// Reads the next record into `buffer`, without its line end; `None` at the end of the input.
     ///
     /// `is_row` decides whether a line within quotes is clearly a row of its own.
-    pub(super) fn next(
+    pub(crate) fn next(
         &mut self,
         buffer: &mut Vec<u8>,
         is_row: impl Fn(&[u8]) -> bool,

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::endings::is_unread_image;
+use super::input::is_damage;
 use super::pair::IMAGE_NAMES;
 use super::{PairOrigin, PairsError};
 use crate::disk;
@@ -165,12 +166,27 @@ pub enum RowRejection {
     /// No image is named.
     #[error("no image: expected one of {}; add it", IMAGE_NAMES.join(", "))]
     NoImage,
+    /// The row does not have the field that was asked for by name.
+    #[error(
+        "no {role}: the row has no field {name:?}, which was named as the one of the {role}; check the name"
+    )]
+    NoField {
+        /// `image` or `caption`.
+        role: &'static str,
+        /// The field.
+        name: String,
+    },
     /// All captions are blank.
     #[error("no caption: expected at least one that is not blank; add it or remove the row")]
     NoCaption,
     /// Members of an archive that are no pair, since none is an image.
     #[error("no image: no member of the archive has this name and the ending of an image; add it")]
     NoImageMember,
+    /// A member of an archive that is a link to another, whose content it does not have.
+    #[error(
+        "a link to another member, which is not followed; store the file itself in the archive"
+    )]
+    MemberIsLink,
     /// A member of an archive that is the second image of a pair.
     #[error(
         "a second image of the same name, beside {first}; give each image a name and a text of its own"
@@ -274,7 +290,15 @@ pub enum RowRejection {
     /// A link whose target is missing.
     #[error("skipped, a link whose target is missing; correct or remove the link")]
     BrokenLink,
-    /// Reading broke off here: **the rest of this source is lost**, not only the row.
+    /// The file is damaged or not of its format here: **the rest of this source is lost**, not only the row.
+    #[error(
+        "reading broke off here, the rest of this source is missing: {message}; correct the file, or get it again"
+    )]
+    Malformed {
+        /// What is wrong, with the place.
+        message: String,
+    },
+    /// Reading failed here: **the rest of this source is lost**, not only the row.
     #[error(
         "reading broke off here, the rest of this source is missing: {message}; run again when the file can be read"
     )]
@@ -307,8 +331,10 @@ impl RowRejection {
             Self::Fields { .. } => "wrong number of fields",
             Self::TooLong { .. } => "line too long",
             Self::NoImage => "no image named",
+            Self::NoField { .. } => "no field of that name",
             Self::NoCaption => "no caption",
             Self::NoImageMember => "no image in the archive",
+            Self::MemberIsLink => "link in the archive",
             Self::SecondImageMember { .. } => "second image in the archive",
             Self::MemberTooLarge { .. } => "member too large",
             Self::NoTextFile { .. } => "no text file",
@@ -325,7 +351,7 @@ impl RowRejection {
             Self::LinkLoop => "link to a folder around it",
             Self::BrokenLink => "broken link",
             Self::Exhausted { .. } => "no more files or memory",
-            Self::Broken { .. } => "source broke off",
+            Self::Malformed { .. } | Self::Broken { .. } => "source broke off",
         })
     }
 
@@ -335,6 +361,16 @@ impl RowRejection {
         match disk::is_exhausted(&error) {
             true => Self::Exhausted { source: error },
             false => of_row(error.to_string()),
+        }
+    }
+
+    /// The rejection of the row at which a source cannot be read on.
+    pub(super) fn broken(error: io::Error) -> Self {
+        match is_damage(&error) {
+            true => Self::Malformed {
+                message: error.to_string(),
+            },
+            false => Self::of_io(error, |message| Self::Broken { message }),
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) trait PairSource: Send {
         false
     }
 
-    /// Reads it from its beginning; called once.
+    /// Reads it from its beginning. Of a file it may be called again.
     ///
     /// # Errors
     /// When it can no longer be opened.

@@ -1,7 +1,9 @@
 //! Token files of Flickr8k and Flickr30k: `image.jpg#0`, a tab and a caption on each line.
 //!
-//! Lines of one image that follow one another are one pair, whose row is the first of them.
+//! All lines of an image are one pair, whose row is the first of them. They need not follow one another, so the texts of
+//! the whole file are in memory while it is read.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +52,8 @@ impl PairSource for TokenFile {
     }
 
     fn drafts(&mut self) -> io::Result<DraftIterator> {
-        Ok(Box::new(TokenReader::open(&self.path, self.base.clone())?))
+        let lines = TokenReader::open(&self.path, self.base.clone())?;
+        Ok(Box::new(joined(lines).into_iter()))
     }
 }
 
@@ -61,8 +64,6 @@ struct TokenReader {
     base: PathBuf,
     line: Vec<u8>,
     row: u64,
-    /// A pair that the next line may still add a caption to.
-    open: Option<PairDraft>,
     ended: bool,
 }
 
@@ -74,7 +75,6 @@ impl TokenReader {
             base,
             line: Vec::new(),
             row: 0,
-            open: None,
             ended: false,
         })
     }
@@ -111,9 +111,7 @@ impl TokenReader {
                 }),
                 Err(error) => {
                     self.ended = true;
-                    Err(RowRejection::of_io(error, |message| RowRejection::Broken {
-                        message,
-                    }))
+                    Err(RowRejection::broken(error))
                 }
             };
             let origin = PairOrigin {
@@ -137,28 +135,38 @@ impl TokenReader {
     }
 }
 
+/// The pairs and the lines that cannot be used, in the order of their first lines.
+fn joined(lines: TokenReader) -> Vec<Result<PairDraft, RowError>> {
+    let mut rows: Vec<Result<PairDraft, RowError>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for line in lines {
+        match line {
+            Ok(draft) => match places.get(&draft.written).map(|place| &mut rows[*place]) {
+                Some(Ok(first)) => {
+                    first.captions.extend(draft.captions);
+                    first.rows += 1;
+                }
+                _ => {
+                    places.insert(draft.written.clone(), rows.len());
+                    rows.push(Ok(draft));
+                }
+            },
+            Err(error) => rows.push(Err(error)),
+        }
+    }
+    rows
+}
+
 impl Iterator for TokenReader {
     type Item = Result<PairDraft, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.ended {
-            match self.row() {
-                None => self.ended = true,
-                Some(Err(error)) => return Some(Err(error)),
-                Some(Ok(draft)) => match &mut self.open {
-                    Some(open) if open.written == draft.written => {
-                        open.captions.extend(draft.captions);
-                        open.rows += 1;
-                    }
-                    open => {
-                        if let Some(whole) = open.replace(draft) {
-                            return Some(Ok(whole));
-                        }
-                    }
-                },
-            }
+        if self.ended {
+            return None;
         }
-        self.open.take().map(Ok)
+        let row = self.row();
+        self.ended |= row.is_none();
+        row
     }
 }
 
@@ -168,7 +176,8 @@ mod tests {
 
     #[test]
     fn captions_of_one_image_are_one_pair_found_where_flickr_has_it() {
-        let text = b"1.jpg#0\tA dog .\n1.jpg#1\tA hound\t.\n\n2.jpg#0\tA cat .\nno tab\n3.jpg#0\tgone\n../4.jpg#0\tx\n";
+        let text = b"1.jpg#0\tA dog .\n1.jpg#1\tA hound\t.\n\n2.jpg#0\tA cat .\nno tab\n3.jpg#0\tgone\n../4.jpg#0\tx\n\
+            1.jpg#2\tapart\n";
         for name in ["Flickr8k.token.txt", "results_20130124.token", "r.token.gz"] {
             let dir = folder(&[
                 (&format!("text/{name}"), text),
@@ -178,7 +187,7 @@ mod tests {
             ]);
             let (pairs, errors) = read(&dir.path().join("text").join(name));
             assert_eq!(ids(&pairs), ["1.jpg", "2.jpg"], "{errors:?}");
-            assert_eq!(pairs[0].captions, ["A dog .", "A hound\t."]);
+            assert_eq!(pairs[0].captions, ["A dog .", "A hound\t.", "apart"]);
             assert_eq!(pairs[1].origin.row, Some(4));
             assert!(
                 errors[0].contains("row 5: the line: expected `image.jpg#0`"),

@@ -20,7 +20,7 @@ pub struct VectorBlock {
 #[non_exhaustive]
 pub enum VectorFault {
     /// NaN, or infinity, or a number that is too large for f32.
-    #[error("number {place} of its vector is {value}, not a finite number")]
+    #[error("number {place} of its vector is {}", not_finite(*value))]
     NotFinite {
         /// Which number of the row, counted from 1.
         place: usize,
@@ -41,6 +41,14 @@ pub enum VectorFault {
     /// A cell without a value.
     #[error("it has no vector")]
     Missing,
+}
+
+/// What a number is that is not finite as f32.
+fn not_finite(value: f32) -> &'static str {
+    match value.is_nan() {
+        true => "NaN, not a finite number",
+        false => "infinite, or too large for a 32-bit number",
+    }
 }
 
 impl VectorFault {
@@ -156,7 +164,7 @@ mod tests {
         );
         assert!(said[1].contains("zeros"), "{said:?}");
         assert!(
-            said[2].contains("number 1 of its vector is inf"),
+            said[2].contains("number 1 of its vector is infinite, or too large"),
             "{said:?}"
         );
     }

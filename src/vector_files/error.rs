@@ -80,7 +80,7 @@ pub enum VectorFileError {
     /// Files whose rows belong together have different numbers of rows.
     #[error(
         "{} has {rows} rows and {} has {other_rows}; row after row must belong together, so both need the \
-         same number", path.display(), other.display()
+         same number{}", path.display(), other.display(), wide_note(wide_row.as_ref())
     )]
     RowCounts {
         /// One file.
@@ -91,6 +91,8 @@ pub enum VectorFileError {
         other: PathBuf,
         /// Its rows.
         other_rows: u64,
+        /// The first row of the metadata that takes up several lines: its file, its line, its lines.
+        wide_row: Option<(PathBuf, u64, u64)>,
     },
     /// There is not a single row.
     #[error("{}: no row of vectors; give a file that has some", path.display())]
@@ -115,6 +117,16 @@ impl VectorFileError {
             found: found.into(),
         }
     }
+}
+
+/// What may be the cause where a table has fewer rows than lines.
+fn wide_note(wide_row: Option<&(PathBuf, u64, u64)>) -> String {
+    wide_row.map_or_else(String::new, |(file, line, lines)| {
+        format!(
+            "; the row on line {line} of {} takes up {lines} lines: is a quotation mark left open there?",
+            file.display()
+        )
+    })
 }
 
 fn or_none(names: &[String]) -> String {

@@ -51,5 +51,5 @@ pub use block::{VectorBlock, VectorFault};
 pub use error::VectorFileError;
 pub use layout::VectorLayout;
 pub use metadata::{MetadataReader, MetadataRow};
-pub use reader::{VectorReader, row_file, row_place};
+pub use reader::{VectorReader, check_dim, row_file, row_place};
 pub use sources::VectorSources;

@@ -88,6 +88,14 @@ impl VectorReader {
         self.dim
     }
 
+    /// The vectors have the length that something else has, which `of` names.
+    ///
+    /// # Errors
+    /// [`VectorFileError::Dimensions`] if they have another.
+    pub fn check_dim(&self, expected: usize, of: String) -> Result<(), VectorFileError> {
+        check_dim(&self.given, self.dim, expected, of)
+    }
+
     /// How many rows make a block of a moderate size.
     pub fn block_rows(&self) -> usize {
         (BLOCK_BYTES / (self.dim * size_of::<f32>())).max(1)
@@ -157,6 +165,27 @@ impl VectorReader {
             all.faults
                 .extend(faults.map(|(row, fault)| (begun + row, fault)));
         }
+    }
+}
+
+/// The vectors of a file, which have `found` numbers, have the length that something else has, which `of` names.
+///
+/// # Errors
+/// [`VectorFileError::Dimensions`] if they have another.
+pub fn check_dim(
+    path: &Path,
+    found: usize,
+    expected: usize,
+    of: String,
+) -> Result<(), VectorFileError> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(VectorFileError::Dimensions {
+            path: path.to_owned(),
+            first: of,
+            expected,
+            found,
+        }),
     }
 }
 

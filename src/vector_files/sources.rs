@@ -30,18 +30,21 @@ impl VectorSources {
         let image = VectorReader::open(image)?;
         let text = VectorReader::open(text)?;
         let metadata = metadata.map(MetadataReader::open).transpose()?;
-        let agree = |path: &Path, rows| match rows == image.rows() {
+        let wide = metadata.as_ref().and_then(MetadataReader::wide_row);
+        let wide = wide.map(|(file, line, lines)| (file.to_owned(), line, lines));
+        let agree = |path: &Path, rows, wide_row| match rows == image.rows() {
             true => Ok(()),
             false => Err(VectorFileError::RowCounts {
                 path: image.path().to_owned(),
                 rows: image.rows(),
                 other: path.to_owned(),
                 other_rows: rows,
+                wide_row,
             }),
         };
-        agree(text.path(), text.rows())?;
+        agree(text.path(), text.rows(), None)?;
         if let Some(metadata) = &metadata {
-            agree(metadata.path(), metadata.rows())?;
+            agree(metadata.path(), metadata.rows(), wide)?;
         }
         Ok(Self {
             vectors: PerModality { image, text },
@@ -71,6 +74,7 @@ impl VectorSources {
                 rows: rows(&image, path),
                 other: other.clone(),
                 other_rows: rows(&text, other),
+                wide_row: None,
             });
         }
         Ok(sources)

@@ -46,9 +46,35 @@ fn damaged_thumbnails_are_told_and_made_again_from_the_images() {
             done(workshop.plain(&["anchors", "list"], &set));
         }
         done(workshop.encoding(&["repair", &path]));
-        done(workshop.plain(&["verify", "--full"], &set));
+        // What the repair put aside is its own.
+        let verified = done(workshop.plain(&["verify", "--full"], &set));
+        let told = String::from_utf8_lossy(&verified.stdout).into_owned()
+            + &String::from_utf8_lossy(&verified.stderr);
+        assert!(!told.contains("thumbs.bin"), "{damages:?}: {told}");
         assert_eq!(files(&set)[&thumbnails], whole[&thumbnails], "{damages:?}");
     }
+    // Pictures of images that changed meanwhile are not made without a word.
+    let flip = FileDamage::Flipped(thumbnails.clone(), length / 2, 0x10);
+    let (own, other) = (folder.path().join("5.png"), folder.path().join("6.png"));
+    let kept = fs_err::read(&own).unwrap();
+    for (content, is_told) in [(fs_err::read(&other).unwrap(), true), (kept, true)] {
+        fs_err::write(&own, content).unwrap();
+        flip.apply(&set);
+        let repaired = done(workshop.encoding(&["repair", &path]));
+        let told = String::from_utf8_lossy(&repaired.stdout);
+        assert_eq!(
+            told.contains("they are not those that were there"),
+            is_told,
+            "{told}"
+        );
+    }
+    flip.apply(&set);
+    let repaired = done(workshop.encoding(&["repair", &path]));
+    let told = String::from_utf8_lossy(&repaired.stdout);
+    assert!(
+        told.contains("made again") && !told.contains("not those"),
+        "{told}"
+    );
     // What no image can be read for stays without, and is counted.
     fs_err::remove_file(folder.path().join("3.png")).unwrap();
     FileDamage::Cut(thumbnails.clone(), 9).apply(&set);

@@ -144,6 +144,9 @@ pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
         }
     };
     receipt::note_unfinished(&report.warnings, context);
+    for note in &report.notes {
+        context.note(format!("asif: {note}"));
+    }
     note_few(&options.space, report.counts.pairs as usize, context);
     if context.json {
         context.print_json(&report)

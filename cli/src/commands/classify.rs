@@ -18,7 +18,7 @@ use crate::errors::hints::{of_input, of_inputs};
 use crate::options::args::EncodingLoad;
 use crate::options::predictions::PredictionArgs;
 use crate::options::query::{LabelArgs, QueryArgs, inputs};
-use crate::options::vectors::VectorQueryArgs;
+use crate::options::vectors::{VectorQueryArgs, check_images};
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output};
 
@@ -119,6 +119,7 @@ pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> 
         is_measured: false,
     })?;
     if let Some(vectors) = vectors {
+        check_images(&vectors, set)?;
         return classify_vectors(args, &classifier, vectors, out, context);
     }
     let answers = classifier.classify(&args.images, context.watch())?;

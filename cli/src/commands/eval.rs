@@ -20,7 +20,7 @@ use crate::files::read_text;
 use crate::options::args::{BOTH_NEEDED, EncodingLoad};
 use crate::options::predictions::{ClassFileArgs, PredictionArgs};
 use crate::options::query::{AskArgs, LabelArgs, QueryArgs, QuerySession, inputs, note_few};
-use crate::options::vectors::VectorQueryArgs;
+use crate::options::vectors::{VectorQueryArgs, check_images};
 use crate::output::outputs::check_outputs;
 
 /// Measure accuracy on labelled or captioned images.
@@ -168,6 +168,7 @@ fn zeroshot_vectors(
     let session = args.query.open(context, EncodingLoad::Many, needed)?;
     let templates = session.templates.clone().unwrap_or_default();
     let classifier = labels.classifier(&session.set, &session, &templates, context)?;
+    check_images(&images, &session.set)?;
     let name = images.path().display().to_string();
     let (set, options) = (&session.set, &session.options);
     let mut out = args.begin_predictions(classifier.labels().len())?;

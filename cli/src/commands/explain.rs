@@ -1,6 +1,7 @@
 //! `asif explain`.
 
 mod report;
+mod text_pair;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use crate::errors::exit::{BadInput, UsageError};
 use crate::errors::hints;
 use crate::options::query::{LabelArgs, QueryArgs, inputs};
 use crate::options::selection::filter_of;
-use crate::options::vectors::{GivenLabels, VectorQueryArgs};
+use crate::options::vectors::{GivenLabels, VectorQueryArgs, check_images};
 use crate::output::format;
 use crate::output::outputs::{OutputKind, check_outputs, output};
 
@@ -152,6 +153,14 @@ impl ExclusionArgs {
 }
 
 pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let explained = explain_all(args, context);
+    match args.text_pair {
+        true => explained.map_err(text_pair::explained_error),
+        false => explained,
+    }
+}
+
+fn explain_all(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
     let out = output("--html", &args.html, OutputKind::Page);
     let mut read = inputs(&args.images, &args.labels, &args.query);
     read.extend(args.vectors.files());
@@ -176,7 +185,10 @@ pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
         .transpose()?;
     // Explained one by one, but classified together, so that all workers are busy.
     let answers = match vectors {
-        Some(vectors) => answers_of(&now, vectors)?,
+        Some(vectors) => {
+            check_images(&vectors, set)?;
+            answers_of(&now, vectors)?
+        }
         None => {
             let names = asked.images.iter().map(|image| AskedImage::File(image));
             names

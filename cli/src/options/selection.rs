@@ -25,9 +25,9 @@ pub struct SelectionArgs {
     #[arg(long, env = "ASIF_SAMPLE", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
 
-    /// The seed of --sample.
-    #[arg(long, env = "ASIF_SEED", value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// The seed of --sample [default: 0].
+    #[arg(long, env = "ASIF_SEED", value_name = "N")]
+    seed: Option<u64>,
 
     /// Take at most so many pairs, the first ones.
     #[arg(long, env = "ASIF_LIMIT", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -53,6 +53,7 @@ impl SelectionArgs {
             limit,
             seed: _,
         } = self;
+        self.check_seed()?;
         if filter.is_none() && dedup.is_none() && sample.is_none() && limit.is_none() {
             return Ok(());
         }
@@ -61,12 +62,24 @@ impl SelectionArgs {
         Err(UsageError(said.to_owned()).into())
     }
 
+    /// Refuses a seed without a sample, which would select nothing. The variable may be set for other commands.
+    fn check_seed(&self) -> Result<(), UsageError> {
+        let is_of_variable = std::env::var_os("ASIF_SEED").is_some();
+        match self.seed.is_some() && self.sample.is_none() && !is_of_variable {
+            true => Err(UsageError(
+                "--seed is the seed of --sample; give --sample N too, or leave it out".to_owned(),
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// What they select.
     ///
     /// # Errors
     /// When the filter cannot be read.
     pub fn selection(&self) -> anyhow::Result<IncomingSelection> {
-        let seed = self.seed;
+        self.check_seed()?;
+        let seed = self.seed.unwrap_or(0);
         Ok(IncomingSelection {
             filter: self.filter.as_deref().map(filter_of).transpose()?,
             is_distinct: matches!(self.dedup, Some(DedupArg::Exact)),

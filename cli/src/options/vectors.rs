@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::anchors::AnchorsError;
+use asif::anchors::{AnchorSet, AnchorsError};
 use asif::classify::Classifier;
 use asif::encode::EncoderEntry;
 use asif::modality::{Modality, PerModality};
-use asif::vector_files::{VectorReader, VectorSources, row_place};
+use asif::vector_files::{VectorReader, VectorSources, check_dim, row_place};
 use clap::Args;
 
 use crate::context::CommandContext;
@@ -211,6 +211,8 @@ impl VectorQueryArgs {
         }
         Ok(GivenLabels::Vectors {
             names,
+            file: file.clone(),
+            dim: vectors.dim,
             vectors: vectors.values,
         })
     }
@@ -224,6 +226,8 @@ pub enum GivenLabels {
     /// As unit vectors `[labels, dim]`, with their names.
     Vectors {
         names: Vec<String>,
+        file: PathBuf,
+        dim: usize,
         vectors: Vec<f32>,
     },
 }
@@ -240,7 +244,7 @@ impl GivenLabels {
     /// A classifier by these labels in `set`, the anchor set of the session or one without some of its pairs.
     pub fn classifier<'a>(
         &self,
-        set: &'a asif::anchors::AnchorSet,
+        set: &'a AnchorSet,
         session: &'a QuerySession,
         templates: &asif::space::prompts::PromptTemplates,
         context: &CommandContext,
@@ -250,7 +254,14 @@ impl GivenLabels {
             Self::Texts(labels) => {
                 Classifier::new(set, embedder, labels, templates, options, context.watch())?
             }
-            Self::Vectors { names, vectors } => {
+            Self::Vectors {
+                names,
+                file,
+                dim,
+                vectors,
+            } => {
+                let (expected, of) = length_in(set, Modality::Text);
+                check_dim(file, *dim, expected, of).map_err(AnchorsError::from)?;
                 let (names, vectors) = (names.clone(), vectors.clone());
                 Classifier::of_label_vectors(set, embedder, names, vectors, options)?
             }
@@ -258,10 +269,26 @@ impl GivenLabels {
     }
 }
 
+/// The numbers of the vectors of an anchor set, and what has them.
+fn length_in(set: &AnchorSet, modality: Modality) -> (usize, String) {
+    let of = format!("the {modality} vectors of {}", set.path().display());
+    (set.dim(modality), of)
+}
+
+/// Image vectors have the length of those of the anchor set.
+///
+/// # Errors
+/// With the file, if they have another.
+pub fn check_images(vectors: &VectorReader, set: &AnchorSet) -> Result<(), AnchorsError> {
+    let (expected, of) = length_in(set, Modality::Image);
+    Ok(vectors.check_dim(expected, of)?)
+}
+
 /// A table of vectors in memory, all of whose rows are vectors.
 #[derive(Debug)]
 pub struct VectorTable {
     pub rows: usize,
+    pub dim: usize,
     /// `[rows, dim]`, of unit length.
     pub values: Vec<f32>,
 }
@@ -269,7 +296,7 @@ pub struct VectorTable {
 /// Reads a file of vectors, none of whose rows may be left out.
 pub fn whole_table(file: &Path) -> anyhow::Result<VectorTable> {
     let reader = VectorReader::open(file).map_err(AnchorsError::from)?;
-    let (rows, parts) = (reader.rows() as usize, reader.parts());
+    let (rows, dim, parts) = (reader.rows() as usize, reader.dim(), reader.parts());
     let block = reader.read_all().map_err(AnchorsError::from)?;
     if let Some((row, fault)) = block.faults.first() {
         let place = row_place(&parts, *row as u64);
@@ -277,6 +304,7 @@ pub fn whole_table(file: &Path) -> anyhow::Result<VectorTable> {
     }
     Ok(VectorTable {
         rows,
+        dim,
         values: block.values,
     })
 }

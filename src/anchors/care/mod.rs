@@ -9,6 +9,7 @@
 //! | `rebuild` | rebuilds a damaged segment, bit for bit |
 //! | `log_repair` | repairs the log |
 //! | `removals` | which pairs were removed after a generation: a repair that goes back excludes them |
+//! | `thumbnail_repair` | makes thumbnails again from the images |
 //! | `tombstone_repair` | rebuilds a lost tombstone file from the log |
 //! | `aside` | moves abandoned files to `damaged/` |
 //! | [`purge`] | finds the traces of pairs and deletes them |
@@ -25,4 +26,5 @@ pub(crate) mod rebuild;
 pub(crate) mod removals;
 pub mod repair;
 pub(crate) mod sound;
-pub(crate) mod tombstone_repair;
+mod thumbnail_repair;
+mod tombstone_repair;

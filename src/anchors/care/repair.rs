@@ -9,7 +9,7 @@ use super::check::{IntegrityFinding, is_no_file, verify};
 use super::log_repair;
 use super::rebuild::rebuild;
 use super::removals::{self, RemovedSince};
-use super::{aside, sound, tombstone_repair};
+use super::{aside, sound, thumbnail_repair, tombstone_repair};
 use crate::anchors::change::garbage;
 use crate::anchors::change::recover;
 use crate::anchors::change::swap::give_up;
@@ -22,13 +22,10 @@ use crate::anchors::stored::publish::WriteLock;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::skipped_rows;
-use crate::anchors::stored::thumbnails::{
-    THUMBNAIL_SIDE, ThumbnailWriter, Thumbnails, thumbnails_sound,
-};
+use crate::anchors::stored::thumbnails::thumbnails_sound;
 use crate::anchors::stored::{log, newer_program, witness};
 use crate::disk as fs;
-use crate::embed::{Embedder, LARGEST_FILE, WorkControl};
-use crate::encode::image::thumbnail::thumbnail_file;
+use crate::embed::{Embedder, WorkControl};
 use crate::printable;
 
 /// The result of a repair.
@@ -147,15 +144,8 @@ pub fn repair<Error: From<AnchorsError>>(
             }
             if let Err(damage) = thumbnails_sound(segment.path(), entry, true) {
                 let damage = damage.into_damage()?.without_advice();
-                let lost = mend_thumbnails(set, &segment)?;
-                done.mended.push(match lost {
-                    0 => format!("{damage}: made again from the images"),
-                    lost => format!(
-                        "{damage}: made again from the images; {lost} of {} pairs have none, as their \
-                         images could not be read",
-                        segment.len()
-                    ),
-                });
+                let made = thumbnail_repair::mend(set, &segment)?;
+                done.mended.push(made.told(&damage));
             }
         }
     }
@@ -357,48 +347,6 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
         }
     }
     Ok(())
-}
-
-/// Makes the thumbnails of a segment again from its images. Where an image cannot be read, what the damaged file
-/// has for it stays if it is a picture; counted are the pairs that have none then. The damaged file is kept in
-/// `damaged/`.
-///
-/// # Errors
-/// On an I/O error.
-fn mend_thumbnails(set: &Path, segment: &Segment) -> Result<usize, AnchorsError> {
-    let folder = segment.path();
-    // Under a name that the next writer clears away if this process is killed.
-    let made = tempfile::Builder::new()
-        .prefix(layout::WRITING)
-        .tempdir_in(fs::parent(folder))?;
-    let new = made.path().join(layout::THUMBNAILS);
-    let mut thumbnails = ThumbnailWriter::new(new.clone());
-    thumbnails.begun()?;
-    // What of it is damaged is not known: there is one checksum for all pictures.
-    let damaged = Thumbnails::open(&folder.join(layout::THUMBNAILS), segment.len() as u64);
-    let old = if_whole(damaged)?.flatten();
-    let mut lost = 0;
-    for i in 0..segment.len() {
-        let image = segment.image(i)?;
-        let content = image
-            .as_ref()
-            .and_then(|image| image.read(LARGEST_FILE).ok());
-        let small = content.and_then(|bytes| thumbnail_file(&bytes, None, THUMBNAIL_SIDE));
-        let small = match small {
-            Some(made) => Some(made),
-            None => {
-                let found = old.as_ref().and_then(|old| old.get(i).ok().flatten());
-                let found = found.filter(|bytes| image::load_from_memory(bytes).is_ok());
-                found.map(<[u8]>::to_vec)
-            }
-        };
-        lost += usize::from(small.is_none());
-        thumbnails.push(small.as_deref())?;
-    }
-    thumbnails.finish()?;
-    aside::keep(set, folder, layout::THUMBNAILS)?;
-    fs::rename(&new, &folder.join(layout::THUMBNAILS))?;
-    Ok(fs::sync_folder(folder).map(|()| lost)?)
 }
 
 /// Writes what is left of a damaged list of rows, and a row that says so. The damaged list is kept in

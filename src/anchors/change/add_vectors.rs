@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::add::{AddReport, AddedSegment, COMMAND};
-use super::build::{BadRowPolicy, VectorRun, check_dim, skipped_list};
+use super::build::{BadRowPolicy, VectorRun, skipped_list};
 use super::live_ids::LiveIds;
 use super::writer::{NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
@@ -51,7 +51,7 @@ pub fn add_vectors(
         }
         let dim = live.manifest().dims()[modality];
         let set = options.set.display().to_string();
-        check_dim(&sources.vectors[modality], dim, set)?;
+        sources.vectors[modality].check_dim(dim, set)?;
     }
     let taken = LiveIds::of(&live)?;
     writer.mark("ids");

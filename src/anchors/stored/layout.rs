@@ -123,7 +123,8 @@ pub(crate) const DAMAGED: &str = "damaged";
 /// killed leaves one that begins as of what is being removed.
 pub(crate) fn in_damaged(name: &str) -> bool {
     let name = old_name(name.strip_prefix(REMOVING).unwrap_or(name));
-    [CURRENT, LOCK, SKIPPED].contains(&name)
+    [CURRENT, LOCK].contains(&name)
+        || in_segment(name)
         || is_segment_name(name)
         || in_generations(name)
         || in_log(name)

@@ -188,7 +188,7 @@ impl ConfusionMatrix {
             let long = length(digits.len(), 1);
             if long + 2 < cell && layout.shared == 1 && cell >= LABELLED_CELL {
                 let ink = if shade > FULL / 2 { WHITE } else { INK };
-                let place = (x + (cell - long) / 2, y + (cell - LINE + 1) / 2);
+                let place = (x + (cell - long) / 2, y + (cell - LINE).div_ceil(2));
                 canvas.write(place, WritingDirection::Right, 1, ink, &digits);
             }
         }

@@ -24,6 +24,8 @@ pub(super) struct ShardMember {
     /// Where its content begins.
     pub(super) at: u64,
     pub(super) length: u64,
+    /// Whether it is only a link to another member or file.
+    pub(super) is_link: bool,
 }
 
 /// Why an archive cannot be read on.
@@ -107,7 +109,7 @@ impl ShardMembers {
                         "the archive ends without its end mark {}, so members may be missing",
                         self.place()
                     ))),
-                    _ => Ok(None),
+                    _ => self.finish().map(|()| None),
                 };
             };
             let (kind, mut member) = member;
@@ -133,6 +135,10 @@ impl ShardMembers {
             }
             match kind {
                 EntryType::Regular | EntryType::Continuous => return Ok(Some(member)),
+                EntryType::Link | EntryType::Symlink => {
+                    member.is_link = true;
+                    return Ok(Some(member));
+                }
                 EntryType::GNUSparse => {
                     return Err(ShardFault::Form(format!(
                         "its member {} is stored with holes, which is not read",
@@ -142,6 +148,14 @@ impl ShardMembers {
                 _ => {}
             }
         }
+    }
+
+    /// Reads what is behind the end mark of a compressed archive: its checksum stands at the end of the file.
+    fn finish(&mut self) -> Result<(), ShardFault> {
+        if let ShardInput::Packed(text) = &mut self.input {
+            io::copy(text, &mut io::sink())?;
+        }
+        Ok(())
     }
 
     /// The content of the member that was read last.
@@ -210,6 +224,7 @@ fn header(input: &mut impl Read) -> io::Result<Option<(EntryType, ShardMember)>>
         name: entry.path_bytes().into_owned(),
         at: 0,
         length: entry.size(),
+        is_link: false,
     };
     Ok(Some((entry.header().entry_type(), member)))
 }

@@ -32,8 +32,12 @@ pub struct MetadataReader {
     parts: std::vec::IntoIter<PathBuf>,
     rows: u64,
     unread: Vec<String>,
+    /// The first row of several lines: its file, its line, its lines.
+    widest: Option<(PathBuf, u64, u64)>,
     /// The file that is read, and its rows.
     open: Option<(PathBuf, Box<dyn RowIterator>)>,
+    /// The line of the row that was read last.
+    line: u64,
 }
 
 impl std::fmt::Debug for MetadataReader {
@@ -51,11 +55,13 @@ impl MetadataReader {
     /// When a file cannot be read at all.
     pub fn open(given: &Path) -> Result<Self, VectorFileError> {
         let files = path::files(given, METADATA_ENDINGS)?;
-        let (mut rows, mut unread) = (0, Vec::new());
+        let (mut rows, mut unread, mut widest) = (0, Vec::new(), None);
         for file in &files {
-            let (more, columns) = survey(&file.path)?;
-            rows += more;
-            unread.extend(columns);
+            let found = survey(&file.path)?;
+            rows += found.rows;
+            unread.extend(found.left_out);
+            let wide = found.wide_row;
+            widest = widest.or(wide.map(|(line, lines)| (file.path.clone(), line, lines)));
         }
         unread.sort();
         unread.dedup();
@@ -65,7 +71,9 @@ impl MetadataReader {
             parts: paths.into_iter(),
             rows,
             unread,
+            widest,
             open: None,
+            line: 0,
         })
     }
 
@@ -79,10 +87,26 @@ impl MetadataReader {
         self.rows
     }
 
+    /// The first row that takes up several lines, if there is one: its file, the line on which it begins, and the number
+    /// of its lines. Where rows are missing, a quotation mark there may never have been closed.
+    pub(super) fn wide_row(&self) -> Option<(&Path, u64, u64)> {
+        let (file, line, lines) = self.widest.as_ref()?;
+        Some((file, *line, *lines))
+    }
+
     /// Columns that are left out, because their type has no place among metadata: vectors, bytes and
     /// times.
     pub fn left_out(&self) -> &[String] {
         &self.unread
+    }
+
+    /// Where the row stands that was read last.
+    pub fn origin(&self) -> PairOrigin {
+        let file = self.open.as_ref().map_or(&self.given, |(file, _)| file);
+        PairOrigin {
+            file: file.clone(),
+            row: Some(self.line),
+        }
     }
 
     /// The folder that paths of images in the row that was read last are relative to.
@@ -100,6 +124,7 @@ impl MetadataReader {
             if let Some((file, rows)) = &mut self.open
                 && let Some((line, row)) = rows.next_row()
             {
+                self.line = line;
                 let row = row?.map_err(|reason| RowError {
                     origin: PairOrigin {
                         file: file.clone(),
@@ -126,21 +151,34 @@ fn ending(path: &Path) -> String {
     ending.unwrap_or_default()
 }
 
+/// What the beginning of the reading tells of a file.
+#[derive(Debug, Default)]
+struct MetadataSurvey {
+    rows: u64,
+    /// Columns that have no place among metadata.
+    left_out: Vec<String>,
+    /// The line of the first row of several lines, and how many they are.
+    wide_row: Option<(u64, u64)>,
+}
+
 /// Counts the rows, and names the columns that are left out.
-fn survey(path: &Path) -> Result<(u64, Vec<String>), VectorFileError> {
+fn survey(path: &Path) -> Result<MetadataSurvey, VectorFileError> {
+    let mut found = MetadataSurvey::default();
     match ending(path).as_str() {
         #[cfg(feature = "parquet")]
-        "parquet" => parquet::survey(path),
+        "parquet" => (found.rows, found.left_out) = parquet::survey(path)?,
         _ => {
             let mut rows = rows_of(path)?;
-            let mut count = 0;
-            while let Some((_, row)) = rows.next_row() {
+            while let Some((line, row)) = rows.next_row() {
                 row?.ok();
-                count += 1;
+                found.rows += 1;
+                if rows.lines() > 1 {
+                    found.wide_row.get_or_insert((line, rows.lines()));
+                }
             }
-            Ok((count, Vec::new()))
         }
     }
+    Ok(found)
 }
 
 fn rows_of(path: &Path) -> Result<Box<dyn RowIterator>, VectorFileError> {

@@ -25,6 +25,11 @@ pub(super) type RowResult = Result<Result<MetadataRow, RowRejection>, VectorFile
 pub(super) trait RowIterator: Send {
     /// The next row and its line; `None` at the end.
     fn next_row(&mut self) -> Option<(u64, RowResult)>;
+
+    /// How many lines the row that was read last takes up.
+    fn lines(&self) -> u64 {
+        1
+    }
 }
 
 /// The fields of an object.

@@ -1,13 +1,16 @@
 //! Rows of JSONL, CSV and TSV.
 
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fs_err::File;
 use serde_json::{Map, Value};
 
 use super::row::{MetadataRow, RowIterator, RowResult, row_of};
-use crate::pairs::{LineOutcome, MAX_LINE_BYTES, RowRejection, next_line, row_object};
+use crate::pairs::{
+    CsvRecords, FieldSplitter, LineOutcome, MAX_LINE_BYTES, RecordExtent, RowRejection, next_line,
+    row_object,
+};
 use crate::vector_files::error::VectorFileError;
 
 /// One object a line; blank lines are not rows.
@@ -49,80 +52,77 @@ impl RowIterator for JsonRows {
     }
 }
 
-/// A table with a header.
+/// A table with a header. A row whose quotes are broken costs its line, as in a list of pairs.
 pub(super) fn table(path: &Path, delimiter: u8) -> Result<Box<dyn RowIterator>, VectorFileError> {
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        // Writers of TSV mostly do not quote.
-        .quoting(delimiter != b'\t')
-        .from_reader(BufReader::new(File::open(path)?));
-    let header = reader.byte_headers().map_err(|error| broken(path, error))?;
-    let header = header
-        .iter()
-        .map(|name| str::from_utf8(name).map(|name| name.trim().to_owned()));
-    let header: Result<Vec<String>, _> = header.collect();
-    let mut header = header
-        .map_err(|_| VectorFileError::unusable(path, "a header as UTF-8 text", "other bytes"))?;
-    if let Some(first) = header.first_mut() {
-        *first = first.trim_start_matches('\u{FEFF}').to_owned();
-    }
+    let input = BufReader::new(File::open(path)?);
+    let mut records = CsvRecords::new(input, delimiter, MAX_LINE_BYTES);
+    let mut splitter = FieldSplitter::new(delimiter);
+    let mut raw = Vec::new();
+    let unusable =
+        |expected: &str, found: &str| Err(VectorFileError::unusable(path, expected, found));
+    const HEADER: &str = "a header that names the columns";
+    let Some(found) = records.next(&mut raw, |_| false)? else {
+        return unusable(HEADER, "none");
+    };
+    let header = match splitter.fields(&raw, found) {
+        Ok(header) => header,
+        Err(reason) => return unusable(HEADER, &format!("one that is {}", reason.kind())),
+    };
+    let cells = header.iter().map(|cell| cell_text(cell).map(str::to_owned));
+    let header: Vec<String> = match cells.collect() {
+        Ok(header) => header,
+        Err(_) => return unusable("a header as UTF-8 text", "other bytes"),
+    };
     if header.iter().all(String::is_empty) {
-        return Err(VectorFileError::unusable(
-            path,
-            "a header that names the columns",
-            "none",
-        ));
+        return unusable(HEADER, "none");
     }
     for (at, name) in header.iter().enumerate() {
         if !name.is_empty() && header[..at].contains(name) {
-            let found = format!("{name:?} twice");
-            return Err(VectorFileError::unusable(
-                path,
-                "columns with different names",
-                found,
-            ));
+            return unusable("columns with different names", &format!("{name:?} twice"));
         }
     }
     Ok(Box::new(TextTableRows {
-        path: path.to_owned(),
-        reader,
+        is_quoted: delimiter != b'\t',
+        lines: 1,
+        records,
+        splitter,
         header,
-        record: csv::ByteRecord::new(),
+        raw,
     }))
 }
 
-fn broken(path: &Path, error: csv::Error) -> VectorFileError {
-    let said = error.to_string();
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error.into(),
-        _ => VectorFileError::unusable(path, "a table", said),
-    }
+/// The text of a cell.
+fn cell_text(cell: &[u8]) -> Result<&str, RowRejection> {
+    let text = str::from_utf8(cell).map_err(|error| RowRejection::Utf8 {
+        at: error.valid_up_to() + 1,
+    })?;
+    Ok(text.trim())
 }
 
 struct TextTableRows {
-    path: PathBuf,
-    reader: csv::Reader<BufReader<File>>,
+    /// Whether quoted fields may hold line ends. Writers of TSV mostly do not quote.
+    is_quoted: bool,
+    /// Lines of the row that was read last.
+    lines: u64,
+    records: CsvRecords<BufReader<File>>,
+    splitter: FieldSplitter,
     header: Vec<String>,
-    record: csv::ByteRecord,
+    raw: Vec<u8>,
 }
 
 impl TextTableRows {
-    fn row(&self) -> Result<MetadataRow, RowRejection> {
-        let (expected, found) = (self.header.len(), self.record.len());
-        if expected != found {
+    fn row(&mut self, found: RecordExtent) -> Result<MetadataRow, RowRejection> {
+        let record = self.splitter.fields(&self.raw, found)?;
+        if self.header.len() != record.len() {
             return Err(RowRejection::Fields {
-                expected,
-                found,
-                lines: 1,
+                expected: self.header.len(),
+                found: record.len(),
+                lines: found.lines,
             });
         }
         let mut object = Map::new();
-        for (name, cell) in self.header.iter().zip(&self.record) {
-            let cell = str::from_utf8(cell).map_err(|error| RowRejection::Utf8 {
-                at: error.valid_up_to() + 1,
-            })?;
-            let cell = cell.trim();
+        for (name, cell) in self.header.iter().zip(record) {
+            let cell = cell_text(cell)?;
             if !name.is_empty() && !cell.is_empty() {
                 object.insert(name.clone(), Value::from(cell));
             }
@@ -133,12 +133,20 @@ impl TextTableRows {
 
 impl RowIterator for TextTableRows {
     fn next_row(&mut self) -> Option<(u64, RowResult)> {
-        let read = self.reader.read_byte_record(&mut self.record);
-        let line = self.record.position().map_or(0, csv::Position::line);
-        match read {
-            Ok(false) => None,
-            Ok(true) => Some((line, Ok(self.row()))),
-            Err(error) => Some((line, Err(broken(&self.path, error)))),
+        // A line of a TSV is always a row, so that no stray quote takes the row of another vector along.
+        let is_quoted = self.is_quoted;
+        let is_row = |_: &[u8]| !is_quoted;
+        match self.records.next(&mut self.raw, is_row) {
+            Ok(found) => {
+                let found = found?;
+                self.lines = found.lines;
+                Some((found.line, Ok(self.row(found))))
+            }
+            Err(error) => Some((0, Err(error.into()))),
         }
+    }
+
+    fn lines(&self) -> u64 {
+        self.lines
     }
 }

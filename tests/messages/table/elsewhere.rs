@@ -92,6 +92,7 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
         "limits on open files: tests/messages/surroundings.rs",
     ),
     ("MeasureError::Embed", "says what EmbedError says"),
+    ("MeasureError::Io", "says what the system says"),
     (
         "EmbedError::Encode",
         "a model that fails while it runs: tests/bad_input/encoders.rs",
@@ -174,6 +175,7 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
         "RowRejection::TextFile",
         "a file whose reading fails: the tests may run as a user who can read all",
     ),
+    ("RowRejection::Malformed", "src/pairs/json.rs"),
     (
         "RowRejection::Broken",
         "a disk that fails in the middle of a file: src/pairs/tests.rs",

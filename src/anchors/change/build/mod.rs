@@ -39,8 +39,8 @@ pub use options::BuildOptions;
 pub(crate) use report::EXAMPLES;
 pub use report::{BuildReport, BuildSeconds, SkippedRow};
 pub(crate) use tally::BadRowPolicy;
+pub(crate) use vectors::VectorRun;
 pub use vectors::build_vectors;
-pub(crate) use vectors::{VectorRun, check_dim};
 
 /// Checks everything that can be checked before an encoder is loaded.
 ///
@@ -136,6 +136,7 @@ impl BuildRun<'_> {
             bytes: set.bytes()?,
             thumbnail_bytes: set.thumbnail_bytes(),
             warnings: Vec::new(),
+            notes: Vec::new(),
         })
     }
 }

@@ -43,6 +43,9 @@ pub struct BuildReport {
     /// Failures after the generation went live, as in a [`ChangeReceipt`](crate::anchors::ChangeReceipt).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What was noticed of the pairs, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Seconds by phase.

@@ -8,8 +8,9 @@ use crate::anchors::change::live_ids::{IdHash, id_hash};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::places::ImagePlace;
 use crate::image_source::ImageSource;
-use crate::pairs::RowError;
+use crate::modality::{Modality, PerModality};
 use crate::pairs::path_text::{path_of, text_of};
+use crate::pairs::{PairOrigin, RowError};
 use crate::vector_files::{MetadataReader, MetadataRow, VectorFileError};
 
 /// What metadata says of a pair, and where its image lies.
@@ -17,6 +18,8 @@ use crate::vector_files::{MetadataReader, MetadataRow, VectorFileError};
 pub(super) struct ToldPair {
     pub(super) row: MetadataRow,
     pub(super) place: Option<ImagePlace>,
+    /// The row of the metadata.
+    pub(super) origin: Option<PairOrigin>,
 }
 
 /// Rows of metadata with the places of their images.
@@ -46,7 +49,8 @@ impl MetadataRows {
             let place = row.image.take().map(|written| self.place(&written));
             let (image, place) = place.map_or((None, None), |(name, place)| (Some(name), place));
             row.image = image;
-            ToldPair { row, place }
+            let origin = Some(self.reader.origin());
+            ToldPair { row, place, origin }
         }))
     }
 
@@ -103,6 +107,44 @@ impl UsedIds {
                 }
             }
         }
+    }
+}
+
+/// Whether all vectors of a modality are the same one, as those of a model that failed.
+#[derive(Debug, Default)]
+pub(super) struct AlikeVectors {
+    pairs: u64,
+    first: PerModality<Vec<f32>>,
+    differs: PerModality<bool>,
+}
+
+impl AlikeVectors {
+    pub(super) fn see(&mut self, vectors: PerModality<&[f32]>) {
+        self.pairs += 1;
+        for modality in Modality::BOTH {
+            let vector = vectors[modality];
+            match self.pairs {
+                1 => self.first[modality] = vector.to_vec(),
+                // Once two differ, nothing is compared any more.
+                _ => {
+                    self.differs[modality] =
+                        self.differs[modality] || self.first[modality] != vector
+                }
+            }
+        }
+    }
+
+    /// One sentence for each modality whose vectors are all the same.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let alike = Modality::BOTH.into_iter();
+        let alike = alike.filter(|modality| self.pairs > 1 && !self.differs[*modality]);
+        let said = alike.map(|modality| {
+            format!(
+                "all {} {modality} vectors are the same, so nothing can be told apart by them; check what made them",
+                self.pairs
+            )
+        });
+        said.collect()
     }
 }
 

@@ -11,7 +11,7 @@ use super::encode::ALREADY;
 use super::options::BuildOptions;
 use super::report::{BuildReport, BuildSeconds, SkippedRow};
 use super::tally::{BadRowPolicy, PairTally};
-use super::vector_rows::{MetadataRows, ToldPair, UsedIds};
+use super::vector_rows::{AlikeVectors, MetadataRows, ToldPair, UsedIds};
 use crate::anchors::change::live_ids::LiveIds;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
@@ -51,7 +51,7 @@ pub fn build_vectors(
     for modality in Modality::BOTH {
         let EncoderEntry { identity, .. } = &encoders[modality];
         let name = format!("the {modality} encoder {}", identity.name);
-        check_dim(&sources.vectors[modality], identity.dim, name)?;
+        sources.vectors[modality].check_dim(identity.dim, name)?;
     }
     let begun = Instant::now();
     let run = VectorRun::new(options.policy(), watch);
@@ -65,23 +65,6 @@ pub fn build_vectors(
     publish(options, run, build, |run, folder, generation, list| {
         report(run, options, folder, (generation, list), begun)
     })
-}
-
-/// The vectors of a file have the length that something else has.
-pub(crate) fn check_dim(
-    reader: &VectorReader,
-    expected: usize,
-    of: String,
-) -> Result<(), VectorFileError> {
-    match reader.dim() == expected {
-        true => Ok(()),
-        false => Err(VectorFileError::Dimensions {
-            path: reader.path().to_owned(),
-            first: of,
-            expected,
-            found: reader.dim(),
-        }),
-    }
 }
 
 fn report(
@@ -106,6 +89,7 @@ fn report(
         bytes: set.bytes()?,
         thumbnail_bytes: set.thumbnail_bytes(),
         warnings: Vec::new(),
+        notes: run.alike.notes(),
     })
 }
 
@@ -123,6 +107,7 @@ pub(crate) struct VectorRun<'a> {
     used: UsedIds,
     /// Whether all ids are numbers of rows.
     numbered: bool,
+    alike: AlikeVectors,
 }
 
 /// Rows of both modalities that were read together.
@@ -139,6 +124,7 @@ impl<'a> VectorRun<'a> {
             ids: None,
             used: UsedIds::default(),
             numbered: false,
+            alike: AlikeVectors::default(),
         }
     }
 
@@ -276,6 +262,7 @@ impl<'a> VectorRun<'a> {
                     Err(reason) => self.tally.skip(reason)?,
                     Ok(pair) => {
                         let vectors = PerModality { image, text };
+                        self.alike.see(vectors);
                         write(&pair.record, pair.place, vectors)?;
                         self.tally.count(pair.record.captions.len(), &pair.meta);
                         if let Some(ids) = &mut self.ids {
@@ -299,7 +286,16 @@ impl<'a> VectorRun<'a> {
         fault: Option<SkippedRow>,
         places: &RowPlaces,
     ) -> Result<VectorPair, SkippedRow> {
-        let ToldPair { row: told, place } = told;
+        let ToldPair {
+            row: told,
+            place,
+            origin,
+        } = told;
+        // What an id is at fault for is told where the id stands.
+        let origin = || match &origin {
+            Some(origin) => origin.to_string(),
+            None => places.of(Modality::Image, row),
+        };
         let derived = told.image;
         let id = match (told.id, &derived) {
             (Some(id), _) => match fault {
@@ -308,10 +304,10 @@ impl<'a> VectorRun<'a> {
                 None => self.used.claim(id, row).map_err(|(id, first)| {
                     let first = places.of(Modality::Image, first);
                     SkippedRow {
-                        origin: places.of(Modality::Image, row),
+                        origin: origin(),
                         kind: "duplicate id".into(),
                         reason: format!(
-                            "duplicate id {id:?}, first used in {first}; ids must be unique, so rename one"
+                            "duplicate id {id:?}, first used for {first}; ids must be unique, so rename one"
                         ),
                         remedy: None,
                     }
@@ -332,7 +328,7 @@ impl<'a> VectorRun<'a> {
         }
         if self.taken.contains(&id) {
             return Err(SkippedRow {
-                origin: places.of(Modality::Image, row),
+                origin: origin(),
                 kind: ALREADY.into(),
                 reason: format!("the anchor set already has a pair {id:?}; remove it first"),
                 remedy: None,
@@ -394,7 +390,7 @@ fn read_blocks(
 struct RowPlaces(PerModality<Vec<(PathBuf, u64)>>);
 
 impl RowPlaces {
-    /// The file, and the row in it, counted from 1.
+    /// The file, and the row in it.
     fn of(&self, modality: Modality, row: u64) -> String {
         row_place(&self.0[modality], row)
     }
