@@ -37,6 +37,14 @@ pub(super) fn is_slip(text: &str) -> bool {
             is_quoted = !ends_quoted(word);
             return false;
         }
+        // Such as `year<2005` behind a whole term.
+        if at > 0
+            && word
+                .split_once(['<', '>'])
+                .is_some_and(|(key, value)| !key.is_empty() && !value.is_empty())
+        {
+            return true;
+        }
         let is_joining = word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or");
         at > 0 && is_joining && is_comparison(&words[at + 1..])
     })

@@ -89,3 +89,16 @@ fn a_damaged_file_says_what_and_where() {
     assert!(report["pairs"].as_u64().unwrap() >= 1, "{report}");
     assert!(said.contains("bad.parquet, row 2"), "{said}");
 }
+
+#[test]
+fn a_column_that_was_named_and_is_not_what_it_must_be_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    let paths = [written("paths.parquet")];
+    build(place, "a.asif", &paths, &["--image-column", "number"])
+        .fails(3, &["paths.parquet", "\"number\"", "Int64"]);
+    let list = place.join("list.jsonl");
+    fs_err::write(&list, "{\"image\": \"a.png\", \"caption\": \"one\"}\n").unwrap();
+    build(place, "b.asif", &[list], &["--caption-column", "nope"])
+        .fails(3, &["list.jsonl, row 1", "no field \"nope\""]);
+}

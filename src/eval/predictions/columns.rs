@@ -14,7 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use parquet::file::properties::WriterProperties;
 
-use super::{PredictionLayout, PredictionRow, RowSink};
+use super::row::{PredictionLayout, PredictionRow, RowSink};
 use crate::disk::FileReplacement;
 
 /// Rows that are handed to the writer together.

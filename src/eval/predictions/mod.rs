@@ -2,19 +2,23 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod` | [`PredictionWriter`]: the file, and [`PredictionRow`]: what it holds of an input |
+//! | `mod` | [`PredictionWriter`]: the file |
+//! | `row` | [`PredictionRow`]: what the table holds of an input |
 //! | `text` | as CSV and as JSON lines |
 //! | `columns` | as Parquet |
 
 #[cfg(feature = "parquet")]
 mod columns;
+mod row;
 mod text;
 
 use std::io;
 use std::path::Path;
 
-use crate::classify::RankedLabel;
 use crate::disk::FileReplacement;
+
+use row::RowSink;
+pub use row::{PredictionLayout, PredictionRow, PredictionTarget};
 
 /// How a table of predictions is written; told by the ending of the file's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,69 +66,6 @@ impl PredictionFormat {
             Self::Parquet => columns::is_table(file),
         }
     }
-}
-
-/// What the rows of a table of predictions have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PredictionLayout {
-    /// The labels that are told of each input, best first.
-    pub top: usize,
-    /// Whether the right answers are known.
-    pub is_measured: bool,
-}
-
-/// The right answer of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PredictionTarget<'a> {
-    /// The data set that says so.
-    pub dataset: &'a str,
-    /// Its class.
-    pub class: &'a str,
-}
-
-/// An input and its answer.
-#[derive(Debug, Clone, Copy)]
-pub struct PredictionRow<'a> {
-    /// The number of the input in its list or file of vectors, from 0.
-    pub row: u64,
-    /// The input, such as the path of an image.
-    pub input: &'a str,
-    /// The right answer, where it is known.
-    pub target: Option<PredictionTarget<'a>>,
-    /// The labels, best first, or why there are none.
-    pub answer: Result<&'a [RankedLabel], &'a str>,
-}
-
-impl<'a> PredictionRow<'a> {
-    /// The best label.
-    fn best(&self) -> Option<&'a RankedLabel> {
-        self.answer.ok()?.first()
-    }
-
-    /// Whether the best label is the right one, where that is known. An input without an answer is wrong.
-    fn is_right(&self) -> Option<bool> {
-        let target = self.target?;
-        Some(self.best().is_some_and(|best| best.label == target.class))
-    }
-
-    /// Why there is no answer.
-    fn error(&self) -> Option<&'a str> {
-        self.answer.err()
-    }
-
-    /// The labels that are told.
-    fn told(&self, layout: PredictionLayout) -> &'a [RankedLabel] {
-        let labels = self.answer.unwrap_or_default();
-        &labels[..labels.len().min(layout.top)]
-    }
-}
-
-/// Writes rows in one format.
-trait RowSink {
-    fn write(&mut self, row: &PredictionRow<'_>) -> io::Result<()>;
-
-    /// Writes what is kept back, and hands over the file.
-    fn finish(self: Box<Self>) -> io::Result<FileReplacement>;
 }
 
 /// A file of predictions, which has its name once it is complete.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::classify::RankedLabel;
 
 fn label(name: &str, score: f32) -> RankedLabel {
     RankedLabel {

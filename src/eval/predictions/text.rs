@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{PredictionLayout, PredictionRow, RowSink};
+use super::row::{PredictionLayout, PredictionRow, RowSink};
 use crate::classify::RankedLabel;
 use crate::disk::FileReplacement;
 

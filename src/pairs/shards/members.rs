@@ -65,6 +65,8 @@ pub(super) struct ShardMembers {
     members: u64,
     /// The name of the member before.
     last: String,
+    /// Whether the end mark was read.
+    is_at_end: bool,
 }
 
 impl ShardMembers {
@@ -85,6 +87,7 @@ impl ShardMembers {
             next: 0,
             members: 0,
             last: String::new(),
+            is_at_end: false,
         })
     }
 
@@ -95,7 +98,7 @@ impl ShardMembers {
 
     /// The next file; folders are passed over.
     pub(super) fn next(&mut self) -> Result<Option<ShardMember>, ShardFault> {
-        loop {
+        while !self.is_at_end {
             self.skip_to(self.next)?;
             let mut counted = CountedInput {
                 input: &mut self.input,
@@ -148,10 +151,12 @@ impl ShardMembers {
                 _ => {}
             }
         }
+        Ok(None)
     }
 
     /// Reads what is behind the end mark of a compressed archive: its checksum stands at the end of the file.
     fn finish(&mut self) -> Result<(), ShardFault> {
+        self.is_at_end = true;
         if let ShardInput::Packed(text) = &mut self.input {
             io::copy(text, &mut io::sink())?;
         }

@@ -2,6 +2,14 @@
 
 /// Variants. A file of tests that a reason names must exist.
 pub const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "AnchorsError::NoParquet",
+        "a program without Parquet, which the tests do not build",
+    ),
+    ("AnchorsError::NotEmpty", "tests/vectors_out/folders.rs"),
+    ("PairsError::ColumnType", "tests/formats/tables.rs"),
+    ("RowRejection::MemberIsLink", "src/pairs/shards/tests.rs"),
+    ("RowRejection::NoField", "tests/formats/tables.rs"),
     ("AnchorsError::Vectors", "says what the error in it says"),
     ("EmbedError::NoEncoder", "tests/vector_files.rs"),
     ("VectorFault::Length", "src/vector_files/tests.rs"),
