@@ -96,7 +96,7 @@ fn a_column_that_was_named_and_is_not_what_it_must_be_is_named() {
     let place = folder.path();
     let paths = [written("paths.parquet")];
     build(place, "a.asif", &paths, &["--image-column", "number"])
-        .fails(3, &["paths.parquet", "\"number\"", "Int64"]);
+        .fails(3, &["paths.parquet", "\"number\"", "INT32"]);
     let list = place.join("list.jsonl");
     fs_err::write(&list, "{\"image\": \"a.png\", \"caption\": \"one\"}\n").unwrap();
     build(place, "b.asif", &[list], &["--caption-column", "nope"])

@@ -96,9 +96,14 @@ impl ShardMembers {
         matches!(self.input, ShardInput::Plain(..))
     }
 
-    /// The next file; folders are passed over.
+    /// The next file; folders are passed over. After the last one `None`, and when it is called again the error of
+    /// an archive whose checksum does not match.
     pub(super) fn next(&mut self) -> Result<Option<ShardMember>, ShardFault> {
-        while !self.is_at_end {
+        if self.is_at_end {
+            // Only now, so that what came before the end mark is taken whatever the checksum says.
+            return self.finish().map(|()| None);
+        }
+        loop {
             self.skip_to(self.next)?;
             let mut counted = CountedInput {
                 input: &mut self.input,
@@ -112,7 +117,10 @@ impl ShardMembers {
                         "the archive ends without its end mark {}, so members may be missing",
                         self.place()
                     ))),
-                    _ => self.finish().map(|()| None),
+                    _ => {
+                        self.is_at_end = true;
+                        Ok(None)
+                    }
                 };
             };
             let (kind, mut member) = member;
@@ -151,12 +159,10 @@ impl ShardMembers {
                 _ => {}
             }
         }
-        Ok(None)
     }
 
     /// Reads what is behind the end mark of a compressed archive: its checksum stands at the end of the file.
     fn finish(&mut self) -> Result<(), ShardFault> {
-        self.is_at_end = true;
         if let ShardInput::Packed(text) = &mut self.input {
             io::copy(text, &mut io::sink())?;
         }
