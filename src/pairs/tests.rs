@@ -120,7 +120,7 @@ fn a_compressed_list_has_the_rows_of_its_text() {
             "{name}"
         );
         // All rows are captions of one pair, which is not whole.
-        let cut = folder(&[(name, &zst[..zst.len() / 2])]);
+        let cut = folder(&[(name, &zst[..zst.len() / 2]), ("a.jpg", b"")]);
         let said = match open(&[cut.path().join(name)]) {
             Err(error) => error.to_string(),
             Ok(reader) => reader.filter_map(Result::err).next().unwrap().to_string(),
