@@ -88,6 +88,10 @@ fn an_evaluation_is_recomputed_from_its_files() {
         eval(&[(option, "p.txt")]).fails(2, &["p.txt", option, ".csv"]);
     }
     assert_eq!(fs_err::read_to_string(&own).unwrap(), "my,table\n");
+    let mut command = asif();
+    command.args(["eval", "zeroshot", "--top", "3", "--index"]);
+    command.arg(demo_set()).arg("--dataset").arg(&data);
+    run(&mut command).fails(2, &["--top is for --predictions"]);
     assert!(!folder.join("p.txt").exists());
 }
 

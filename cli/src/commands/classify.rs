@@ -224,30 +224,31 @@ fn classify_vectors(
             .into_iter();
         for at in 0..block.values.len() / dim {
             let fault = faulty(at).map(|(_, fault)| format!("{}: {fault}", row_place(&parts, row)));
-            let ranked = match fault {
-                Some(_) => None,
-                None => answers.next(),
+            let ranked = match &fault {
+                Some(fault) => Err(fault.as_str()),
+                None => {
+                    let answer = answers.next();
+                    let answer = answer.expect("each vector without a fault has an answer");
+                    Ok(classifier.ranked(&answer, args.top as usize))
+                }
             };
-            let ranked = ranked.map(|answer| classifier.ranked(&answer, args.top as usize));
             if let Some(out) = &mut out {
                 out.write(&PredictionRow {
                     row,
                     input: &row_file(&parts, row),
                     target: None,
-                    answer: ranked
-                        .as_deref()
-                        .ok_or(fault.as_deref().unwrap_or_default()),
+                    answer: ranked.as_deref().map_err(|fault| *fault),
                 })?;
             }
             if context.json {
                 context.print_line_json(&ClassifyLine {
                     image: None,
                     row: Some(row),
-                    predictions: ranked.as_deref(),
+                    predictions: ranked.as_deref().ok(),
                     error: fault.clone(),
                     hint: None,
                 })?;
-            } else if let Some(predictions) = &ranked {
+            } else if let Ok(predictions) = &ranked {
                 let name = format!("row {row}");
                 context.print(table(Path::new(&name), predictions))?;
             }

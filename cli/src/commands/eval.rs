@@ -88,9 +88,9 @@ struct ZeroshotArgs {
     #[command(flatten)]
     predictions: PredictionArgs,
 
-    /// With --predictions: how many labels to write for each image.
-    #[arg(long, env = "ASIF_TOP", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    top: u32,
+    /// With --predictions: how many labels to write for each image [default: 5].
+    #[arg(long, env = "ASIF_TOP", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top: Option<u32>,
 
     #[command(flatten)]
     files: ClassFileArgs,
@@ -99,9 +99,18 @@ struct ZeroshotArgs {
     query: QueryArgs,
 }
 
+/// The labels that are written for each image unless told otherwise.
+const TOP: u32 = 5;
+
 impl ZeroshotArgs {
     /// Refuses files that could not be written, before the work.
     fn check_outputs(&self) -> anyhow::Result<()> {
+        // The variable may be set for other commands.
+        let is_of_variable = std::env::var_os("ASIF_TOP").is_some();
+        if self.top.is_some() && !self.predictions.is_given() && !is_of_variable {
+            let said = "--top is for --predictions; give --predictions FILE too, or leave it out";
+            return Err(UsageError(said.to_owned()).into());
+        }
         let lists = [&self.classnames, &self.targets].into_iter().flatten();
         let mut read = inputs(&[], &self.labels, &self.query);
         read.extend(lists.map(PathBuf::as_path).chain(self.vectors.files()));
@@ -112,7 +121,7 @@ impl ZeroshotArgs {
     /// Begins the file of predictions among this many classes.
     fn begin_predictions(&self, classes: usize) -> anyhow::Result<Option<PredictionWriter>> {
         self.predictions.begin(PredictionLayout {
-            top: (self.top as usize).min(classes),
+            top: (self.top.unwrap_or(TOP) as usize).min(classes),
             is_measured: true,
         })
     }

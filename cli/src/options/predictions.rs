@@ -21,6 +21,11 @@ pub struct PredictionArgs {
 }
 
 impl PredictionArgs {
+    /// Whether they are written.
+    pub fn is_given(&self) -> bool {
+        self.predictions.is_some()
+    }
+
     /// The format, if they are written.
     ///
     /// # Errors
